@@ -1,0 +1,149 @@
+"""A scenario with every name looked up and every default filled in: what the rest of the simulator reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from simulator.catalog import Accelerator, Link, Model
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How one replica is spread over accelerators; `accelerators` of them in all."""
+
+    tensor_parallel_size: int = 1
+    pipeline_parallel_size: int = 1
+    data_parallel_size: int = 1
+    expert_parallel: bool = False
+
+    @property
+    def accelerators(self) -> int:
+        return self.tensor_parallel_size * self.pipeline_parallel_size * self.data_parallel_size
+
+
+@dataclass(frozen=True, slots=True)
+class EngineArgs:
+    """One replica's engine, in vLLM's own names. Tokens unless said; None: derived from the memory that is left."""
+
+    preset: str
+    version: str
+    planner: str
+    max_num_batched_tokens: int
+    max_num_seqs: int
+    max_num_active_seqs: int | None
+    max_model_len: int
+    block_size: int
+    enable_chunked_prefill: bool
+    enable_prefix_caching: bool
+    long_prefill_token_threshold: int
+    long_prefill_token_threshold_adaptive: bool
+    scheduling_policy: str
+    async_scheduling: bool
+    scheduler_reserve_full_isl: bool
+    watermark: float
+    prefill_schedule_interval: int
+    enforce_eager: bool
+    gpu_memory_utilization: float
+    num_gpu_blocks_override: int | None
+    kv_cache_memory_bytes: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Plugin:
+    """A router, policy, … by name or path, with its options."""
+
+    name: str
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PoolSpec:
+    """Replicas of one kind. role: both, prefill or decode. step_s: a fixed step time in place of the cost model."""
+
+    name: str
+    role: str
+    replicas: int
+    accelerator: Accelerator
+    layout: Layout
+    engine: EngineArgs
+    router: Plugin | None
+    step_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class TransferSpec:
+    """The way of the KV cache from prefill to decode pools."""
+
+    connector: str
+    link: Link
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """The model as it is served. weight_dtype, activation_dtype, kv_dtype: bf16, fp8, int8, int4, fp4."""
+
+    shape: Model
+    quantization: str
+    weight_dtype: str
+    activation_dtype: str
+    kv_dtype: str
+
+
+@dataclass(frozen=True, slots=True)
+class FleetSpec:
+    router: Plugin
+    pools: tuple[PoolSpec, ...]
+    transfer: TransferSpec | None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadSpec:
+    """Exactly one of trace (a path, absolute) and synthetic is set. limit, slice_s and rate_scale apply to both."""
+
+    trace: str | None
+    format: str | None
+    format_options: dict[str, Any]
+    synthetic: dict[str, Any] | None
+    rate_scale: float
+    limit: int | None
+    over_limit: str  # "error", "drop" or "clip": what to do with requests over the model's length
+    skip_bad_rows: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SloSpec:
+    """Bounds in seconds, and the share of requests that must meet all of them."""
+
+    ttft_s: float | None
+    tpot_s: float | None
+    itl_s: float | None
+    e2e_s: float | None
+    attainment: float
+
+
+@dataclass(frozen=True, slots=True)
+class RunSpec:
+    """warmup: seconds, or None for MSER-5; duration_s: stop the clock then; confidence of intervals."""
+
+    warmup_s: float | None
+    duration_s: float | None
+    replications: int
+    confidence: float
+    bin_s: float | None
+    price: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """The whole scenario. `document` is its YAML form with every default filled in; `hash` is that form's SHA-256 (hex)."""
+
+    name: str
+    seed: int
+    model: ModelSpec
+    workload: WorkloadSpec
+    fleet: FleetSpec
+    slo: SloSpec | None
+    run: RunSpec
+    document: dict[str, Any]
+    hash: str
