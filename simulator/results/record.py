@@ -1,0 +1,178 @@
+"""The recorder: plain tuples from the engine become columns, 65,536 rows at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulator.results.gaps import Ints, Runs, concatenate
+from simulator.results.timeline import Bins, Busy, ReplicaFacts
+from simulator.units import GRID_S
+
+FLUSH_ROWS = 65_536
+
+_WHOLE = ("replica", "steps", "decodes", "context_sum", "prefill_tokens", "chunks")
+
+STATES = ("finished", "refused", "timed_out", "failed", "cancelled", "unfinished")
+FINISHED, REFUSED, TIMED_OUT, FAILED, CANCELLED, UNFINISHED = range(6)
+UNSEEN = -1
+
+
+class RequestRow(NamedTuple):
+    """What the engine says of a request at its end. Seconds, NaN: it never happened; replica −1: none."""
+
+    row: int
+    state: int
+    replica: int
+    first_scheduled_s: float
+    first_token_s: float
+    finish_s: float
+    emitted: int
+    hit_tokens: int
+    preemptions: int
+
+
+class StepRow(NamedTuple):
+    """A mixed step, or a run of decode-only steps of one batch; flops and bytes are the whole run's."""
+
+    replica: int
+    start_s: float
+    steps: int
+    decodes: int
+    context_sum: int
+    prefill_tokens: int
+    prefill_pairs: int
+    chunks: int
+    samples: int
+    base_s: float
+    per_token_s: float
+    used_blocks_start: int
+    used_blocks_end: int
+    flops: float
+    bytes: float
+    admitted: int
+    preempted: int
+
+
+class Recorder:
+    """Collects what happens: the engine appends to three lists, and flushes them at FLUSH_ROWS.
+
+    requests: tuples as RequestRow, one per request; step_runs: tuples as StepRow; gaps: (gap_s, weight) of
+    inter-token gaps that are no single step's. sent_s: f64[n], when each request was really sent.
+    """
+
+    __slots__ = (
+        "_bins",
+        "_columns",
+        "_gap_units",
+        "_kept",
+        "_runs",
+        "gaps",
+        "keep_steps",
+        "recorded",
+        "replicas",
+        "requests",
+        "sent_s",
+        "step_runs",
+    )
+
+    def __init__(
+        self,
+        n_requests: int,
+        replicas: Sequence[ReplicaFacts],
+        keep_steps: bool = False,
+        bin_s: float | None = None,
+    ) -> None:
+        self.replicas = tuple(replicas)
+        self.keep_steps = keep_steps
+        self.requests: list[tuple[int | float, ...]] = []
+        self.step_runs: list[tuple[int | float, ...]] = []
+        self.gaps: list[tuple[float, int]] = []
+        self.sent_s: NDArray[np.float64] = np.full(n_requests, np.nan)
+        self.recorded = 0
+        self._columns = _empty_columns(n_requests)
+        self._bins = Bins(len(self.replicas), bin_s)
+        self._runs: list[Runs] = []
+        self._kept: list[NDArray[np.float64]] = []
+        self._gap_units: list[NDArray[np.int64]] = []
+
+    def flush_requests(self) -> None:
+        """Turn the request rows so far into columns."""
+        if not self.requests:
+            return
+        rows = np.array(self.requests, dtype=np.float64).T
+        self.requests.clear()
+        where = rows[0].astype(np.int64)
+        for name, values in zip(RequestRow._fields[1:], rows[1:], strict=True):
+            self._columns[name][where] = values
+        self.recorded += len(where)
+
+    def flush_steps(self) -> None:
+        """Turn the step rows and gaps so far into runs and time bins."""
+        if self.gaps:
+            gaps = np.array(self.gaps, dtype=np.float64)
+            units = np.rint(gaps[:, 0] / GRID_S)
+            self._gap_units.append(np.stack([units, gaps[:, 1]]).astype(np.int64))
+            self.gaps.clear()
+        if self.step_runs:
+            rows = np.array(self.step_runs, dtype=np.float64).T
+            self.step_runs.clear()
+            self._add(rows)
+
+    def _add(self, rows: NDArray[np.float64]) -> None:
+        step = dict(zip(StepRow._fields, rows, strict=True))
+        whole = {name: step[name].astype(np.int64) for name in _WHOLE}
+        runs = Runs._make(whole.get(name, step[name]) for name in Runs._fields)
+        busy = Busy._make(whole.get(name, step[name]) for name in Busy._fields)
+        self._bins.add(runs, busy)
+        self._runs.append(runs.take(runs.decodes > 0))
+        if self.keep_steps:
+            self._kept.append(rows)
+
+    def columns(self) -> dict[str, NDArray[np.generic]]:
+        """The request columns, by workload row; state is UNSEEN where the engine said nothing."""
+        self.flush_requests()
+        return self._columns
+
+    def bins(self) -> Bins:
+        self.flush_steps()
+        return self._bins
+
+    def runs(self) -> Runs:
+        """All runs with decodes in them: what inter-token latencies are counted from."""
+        self.flush_steps()
+        if len(self._runs) > 1:
+            self._runs = [concatenate(self._runs)]
+        return concatenate(self._runs)
+
+    def extra_gaps(self) -> tuple[Ints, Ints] | None:
+        """(grid units, weights) of the gaps that are no single step's."""
+        self.flush_steps()
+        if not self._gap_units:
+            return None
+        units, weights = np.concatenate(self._gap_units, axis=1)
+        return units, weights
+
+    def step_rows(self) -> NDArray[np.float64] | None:
+        """[17, runs]: the step rows as columns, by replica and start; None unless keep_steps."""
+        self.flush_steps()
+        if not self.keep_steps:
+            return None
+        rows = np.concatenate(self._kept, axis=1) if self._kept else np.empty((len(StepRow._fields), 0))
+        return rows[:, np.lexsort((rows[1], rows[0]))]
+
+
+def _empty_columns(n: int) -> dict[str, NDArray[np.generic]]:
+    return {
+        "state": np.full(n, UNSEEN, np.int8),
+        "replica": np.full(n, -1, np.int32),
+        "first_scheduled_s": np.full(n, np.nan),
+        "first_token_s": np.full(n, np.nan),
+        "finish_s": np.full(n, np.nan),
+        "emitted": np.zeros(n, np.int32),
+        "hit_tokens": np.zeros(n, np.int32),
+        "preemptions": np.zeros(n, np.int32),
+    }
