@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -132,7 +132,7 @@ class Recorder:
         if self.keep_steps:
             self._kept.append(rows)
 
-    def columns(self) -> dict[str, NDArray[np.generic]]:
+    def columns(self) -> dict[str, NDArray[Any]]:
         """The request columns, by workload row; state is UNSEEN where the engine said nothing."""
         self.flush_requests()
         return self._columns
@@ -165,7 +165,7 @@ class Recorder:
         return rows[:, np.lexsort((rows[1], rows[0]))]
 
 
-def _empty_columns(n: int) -> dict[str, NDArray[np.generic]]:
+def _empty_columns(n: int) -> dict[str, NDArray[Any]]:
     return {
         "state": np.full(n, UNSEEN, np.int8),
         "replica": np.full(n, -1, np.int32),

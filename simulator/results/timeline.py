@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,10 +64,11 @@ class _Cut:
 class Bins:
     """Accumulates runs into bins of width · 2⁻²⁸ s. Unless given, the width doubles as needed."""
 
-    __slots__ = ("bins", "fixed", "replicas", "sums", "width")
+    __slots__ = ("bins", "end", "fixed", "replicas", "sums", "width")
 
     def __init__(self, replicas: int, bin_s: float | None) -> None:
         self.replicas = replicas
+        self.end = 0
         self.fixed = bin_s is not None
         self.width = max(1, round(bin_s / GRID_S)) if bin_s else _FIRST_WIDTH
         self.bins = max(64, min(_MAX_BINS, 1 << (_MAX_CELLS // replicas).bit_length() - 1))
@@ -82,6 +83,7 @@ class Bins:
         self._add_steps(start, end, runs, busy)
 
     def _cover(self, end: int) -> None:
+        self.end = max(self.end, end)
         while end >= self.width * self.bins:
             if self.fixed:
                 self.sums = np.concatenate([self.sums, np.zeros_like(self.sums)], axis=2)
@@ -141,7 +143,7 @@ class Bins:
         self._put(STEP_TIME, cell, span)
         self._put(DECODE_TOKENS, cell, steps * decodes)
 
-    def columns(self, replicas: Sequence[ReplicaFacts], end: float) -> dict[str, NDArray[np.generic]]:
+    def columns(self, replicas: Sequence[ReplicaFacts], end: float) -> dict[str, NDArray[Any]]:
         """The timeline but for running and waiting: a row per replica and bin up to `end` seconds."""
         self._cover(int(_units(np.array([end]))[0]) - 1)
         bins = max(1, -(-round(end / GRID_S) // self.width))
@@ -157,7 +159,7 @@ class Bins:
             }
 
 
-def _shares(sums: Floats, width: Floats, replicas: Sequence[ReplicaFacts]) -> dict[str, NDArray[np.generic]]:
+def _shares(sums: Floats, width: Floats, replicas: Sequence[ReplicaFacts]) -> dict[str, NDArray[Any]]:
     """From sums [10, replicas, bins] to the columns of the timeline, each [replicas, bins]."""
     flops, bandwidth, blocks = (
         np.array([[getattr(replica, name)] for replica in replicas], dtype=np.float64)

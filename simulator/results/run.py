@@ -1,0 +1,174 @@
+"""A finished run as tables: requests, timeline, steps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from simulator.results.columns import labels, nullable
+from simulator.results.gaps import Floats, Ints, Runs
+from simulator.results.record import FINISHED, STATES, UNFINISHED, UNSEEN, Recorder
+from simulator.results.steps import step_table
+from simulator.results.timeline import ReplicaFacts, occupancy
+from simulator.scenario.resolved import Resolved
+
+
+class Gaps(NamedTuple):
+    """What inter-token gaps come from: runs of steps; (grid units, weights) of gaps that are no step's."""
+
+    runs: Runs
+    extra: tuple[Ints, Ints] | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What came out of one run or of several replications of it, told apart by the column `replication`.
+
+    requests: a row a request, in order of arrival; timeline: a row per replica and time bin; steps: a row a
+    step, if kept. counters: whole numbers by name. gaps: one per replication, None when the run was loaded
+    from a folder. complete: False when interrupted.
+    """
+
+    scenario: Resolved
+    requests: pa.Table
+    timeline: pa.Table
+    steps: pa.Table | None
+    counters: dict[str, int]
+    provenance: dict[str, Any]
+    complete: bool
+    replicas: tuple[ReplicaFacts, ...]
+    gaps: tuple[Gaps, ...] | None = None
+
+    @property
+    def replications(self) -> int:
+        return int(self.requests["replication"][-1].as_py()) + 1 if len(self.requests) else 1
+
+
+def assemble(
+    scenario: Resolved,
+    workload: pa.Table,
+    recorder: Recorder,
+    *,
+    replication: int = 0,
+    counters: dict[str, int] | None = None,
+    provenance: dict[str, Any] | None = None,
+    complete: bool = True,
+) -> RunResult:
+    """The result of one replication. workload: the workload's own table, a row a request, its columns kept.
+
+    Raises AssertionError if a request of a complete run has not come to exactly one end.
+    """
+    state = recorder.columns()["state"]
+    unseen = state == UNSEEN
+    assert recorder.recorded + unseen.sum() == len(workload), (
+        f"{recorder.recorded} ends of {len(workload)} requests"
+    )
+    assert not (complete and unseen.any()), (
+        f"no end of {unseen.sum()} requests, the first is {unseen.argmax()}"
+    )
+    state[unseen] = UNFINISHED
+    end = run_end(recorder)
+    return RunResult(
+        scenario=scenario,
+        requests=_requests(workload, recorder, replication),
+        timeline=_timeline(recorder, end, replication),
+        steps=step_table(recorder.step_rows(), recorder.replicas, replication),
+        counters=dict(counters or {}),
+        provenance=dict(provenance or {}),
+        complete=complete,
+        replicas=recorder.replicas,
+        gaps=(Gaps(recorder.runs(), recorder.extra_gaps()),),
+    )
+
+
+def merge(results: Sequence[RunResult]) -> RunResult:
+    """Replications 0, 1, … of one scenario as one result; counters add up, the rest is the first one's."""
+    steps = [result.steps for result in results if result.steps is not None]
+    counters: dict[str, int] = {}
+    for result in results:
+        for name, value in result.counters.items():
+            counters[name] = counters.get(name, 0) + value
+    return replace(
+        results[0],
+        requests=pa.concat_tables([result.requests for result in results]),
+        timeline=pa.concat_tables([result.timeline for result in results]),
+        steps=pa.concat_tables(steps) if steps else None,
+        counters=counters,
+        complete=all(result.complete for result in results),
+        gaps=tuple(gap for result in results for gap in result.gaps or ()),
+    )
+
+
+def run_end(recorder: Recorder) -> float:
+    """The last instant of the run: the last end of a request or a step, or the last arrival."""
+    columns = recorder.columns()
+    ends = (columns["finish_s"], columns["first_token_s"], columns["first_scheduled_s"], recorder.sent_s)
+    known = [float(np.nanmax(times)) for times in ends if not np.all(np.isnan(times))]
+    return max([recorder.bins().end * 2.0**-28, *known])
+
+
+def _requests(workload: pa.Table, recorder: Recorder, replication: int) -> pa.Table:
+    columns, n = recorder.columns(), len(workload)
+    times = _times(columns, recorder.sent_s)
+    output = workload["output_tokens"].to_numpy()
+    names = ("queue_s", "prefill_s", "decode_s", "e2e_s", "ttft_s")
+    added = {
+        "sent_s": nullable(recorder.sent_s),
+        "state": labels(columns["state"], STATES),
+        "replica": labels(columns["replica"], [replica.name for replica in recorder.replicas]),
+        **{name: nullable(columns[name]) for name in ("first_scheduled_s", "first_token_s", "finish_s")},
+        **{name: nullable(times[name]) for name in names},
+        "tpot_s": nullable(_tpot(columns, output)),
+        **{name: pa.array(columns[name]) for name in ("emitted", "hit_tokens", "preemptions")},
+    }
+    table = workload.replace_schema_metadata(None)
+    table = table.add_column(0, "replication", pa.array(np.full(n, replication, np.int16)))
+    table = table.add_column(1, "request", pa.array(np.arange(n, dtype=np.int32)))
+    for name, column in added.items():
+        table = table.append_column(name, column)
+    return table
+
+
+def _times(columns: dict[str, NDArray[Any]], sent: Floats) -> dict[str, Floats]:
+    """The parts of each latency. A request that ends early ends the part it is in; later ones are zero."""
+    finish = columns["finish_s"]
+    scheduled = np.where(np.isnan(columns["first_scheduled_s"]), finish, columns["first_scheduled_s"])
+    token = np.where(np.isnan(columns["first_token_s"]), finish, columns["first_token_s"])
+    return {
+        "queue_s": scheduled - sent,
+        "prefill_s": token - scheduled,
+        "decode_s": finish - token,
+        "e2e_s": finish - sent,
+        "ttft_s": columns["first_token_s"] - sent,
+    }
+
+
+def _tpot(columns: dict[str, NDArray[Any]], output: Ints) -> Floats:
+    counted = (columns["state"] == FINISHED) & (output > 1)
+    span = columns["finish_s"] - columns["first_token_s"]
+    return np.where(counted, span / np.maximum(output - 1, 1), np.nan)
+
+
+def _timeline(recorder: Recorder, end: float, replication: int) -> pa.Table:
+    columns = recorder.bins().columns(recorder.replicas, end)
+    bins = len(columns["start_s"]) // len(recorder.replicas)
+    edges = (len(recorder.replicas), columns["start_s"][:bins], columns["width_s"][:bins])
+    rows, sent = recorder.columns(), recorder.sent_s
+    over = np.where(np.isnan(rows["finish_s"]), end, rows["finish_s"])
+    scheduled = np.where(np.isnan(rows["first_scheduled_s"]), over, rows["first_scheduled_s"])
+    replica = columns.pop("replica")
+    table = {
+        "replication": pa.array(np.full(len(replica), replication, np.int16)),
+        "replica": labels(replica, [facts.name for facts in recorder.replicas]),
+        "pool": labels(replica, [facts.pool for facts in recorder.replicas]),
+        "start_s": pa.array(columns.pop("start_s")),
+        "width_s": pa.array(columns.pop("width_s")),
+        "running": pa.array(occupancy(scheduled, over, rows["replica"], edges)),
+        "waiting": pa.array(occupancy(sent, scheduled, rows["replica"], edges)),
+    }
+    return pa.table(table | {name: nullable(column) for name, column in columns.items()})
