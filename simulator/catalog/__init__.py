@@ -53,8 +53,8 @@ class Accelerator:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """A decoder-only transformer by the fields of its config.json, normalised; 0: the model has no such part.
-    Layers by what they hold: dense + moe = full_attention + sliding + linear_attention = num_hidden_layers."""
+    """A decoder-only transformer by its config.json, normalised; 0: the model has no such part.
+    Layers by kind: dense + moe = full_attention + sliding + linear_attention = num_hidden_layers."""
 
     name: str
     hidden_size: int
@@ -79,6 +79,21 @@ class Model:
     qk_nope_head_dim: int = 0
     qk_rope_head_dim: int = 0
     v_head_dim: int = 0
+    gated_mlp: bool = True
+    attention_output_gate: bool = False
+    full_head_dim: int = 0
+    full_key_value_heads: int = 0
+    sliding_key_value_heads: int = 0
+    shared_expert_intermediate_size: int = 0
+    index_n_heads: int = 0
+    index_head_dim: int = 0
+    index_topk: int = 0
+    linear_num_key_heads: int = 0
+    linear_num_value_heads: int = 0
+    linear_key_head_dim: int = 0
+    linear_value_head_dim: int = 0
+    linear_conv_kernel_dim: int = 0
+    learned_positions: int = 0
     tie_word_embeddings: bool = False
     max_position_embeddings: int
     source: str

@@ -24,7 +24,7 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class EngineArgs:
-    """One replica's engine, in vLLM's own names. Tokens unless said; None: derived from the memory that is left."""
+    """One replica's engine, in vLLM's names. Tokens unless said; None: derived from the memory left."""
 
     preset: str
     version: str
@@ -59,7 +59,7 @@ class Plugin:
 
 @dataclass(frozen=True, slots=True)
 class PoolSpec:
-    """Replicas of one kind. role: both, prefill or decode. step_s: a fixed step time in place of the cost model."""
+    """Replicas of one kind. role: both, prefill or decode; step_s: a fixed step time, no cost model."""
 
     name: str
     role: str
@@ -99,7 +99,7 @@ class FleetSpec:
 
 @dataclass(frozen=True, slots=True)
 class WorkloadSpec:
-    """Exactly one of trace (a path, absolute) and synthetic is set. limit, slice_s and rate_scale apply to both."""
+    """One of trace (a path, absolute) and synthetic is set; limit, slice_s and rate_scale apply to both."""
 
     trace: str | None
     format: str | None
@@ -109,6 +109,7 @@ class WorkloadSpec:
     limit: int | None
     over_limit: str  # "error", "drop" or "clip": what to do with requests over the model's length
     skip_bad_rows: bool
+    slice_s: tuple[float, float] | None = None  # from, to: seconds after the trace's first arrival
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,19 +125,27 @@ class SloSpec:
 
 @dataclass(frozen=True, slots=True)
 class RunSpec:
-    """warmup: seconds, or None for MSER-5; duration_s: stop the clock then; confidence of intervals."""
+    """warmup_s: None for MSER-5; duration_s: stop the clock then; confidence: of the intervals;
+    leap: collapse runs of decode-only steps; exact: always the exact planner."""
 
     warmup_s: float | None
     duration_s: float | None
     replications: int
     confidence: float
     bin_s: float | None
-    price: dict[str, float]
+    price: dict[str, float]  # $/h by accelerator, for every accelerator of the fleet
+    resample: str | None = None  # replications of a trace: "blocks" of sessions, or "none"; None: synthetic
+    leap: bool = True
+    exact: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """The whole scenario. `document` is its YAML form with every default filled in; `hash` is that form's SHA-256 (hex)."""
+    """The whole scenario.
+
+    document: its YAML form with every default filled in; hash: SHA-256 (hex) of that form without file paths,
+    a trace counting by its content; places: where each dotted key was written ("file:line:column").
+    """
 
     name: str
     seed: int
@@ -147,3 +156,4 @@ class Resolved:
     run: RunSpec
     document: dict[str, Any]
     hash: str
+    places: dict[str, str] = field(default_factory=dict, compare=False)

@@ -1,0 +1,111 @@
+"""The kinds of value that a scenario has: quantities with units, names from the catalogues, whole numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from simulator import catalog, plugins
+from simulator.errors import unknown
+from simulator.units import quantity
+
+
+def fault(what: str, allowed: str = "", hint: str = "") -> PydanticCustomError:
+    """A fault at the value under validation, as a Problem will say it."""
+    return PydanticCustomError("scenario", "{what}", {"what": what, "allowed": allowed, "hint": hint})
+
+
+def _quantity(dimension: str) -> Callable[[Any], float]:
+    def convert(value: Any) -> float:
+        if not isinstance(value, int | float | str):
+            raise fault(f"expected a quantity, not {type(value).__name__}", f"such as {EXAMPLES[dimension]}")
+        try:
+            return quantity(value, dimension)
+        except (ValueError, OverflowError) as error:
+            what, _, allowed = str(error).partition("; allowed: ")
+            raise fault(what, allowed) from None
+
+    return convert
+
+
+EXAMPLES = {
+    "s": "50 ms",
+    "byte": "80 GB",
+    "byte/s": "400 Gbit/s",
+    "1/s": "12 /s",
+    "$/h": "2.5 $/h",
+    "1": "0.9 or 90 %",
+}
+
+
+def _unit(dimension: str) -> tuple[BeforeValidator, WithJsonSchema]:
+    """Reads a quantity into its SI unit."""
+    schema = {"type": ["number", "string"], "examples": [EXAMPLES[dimension]], "x-unit": dimension}
+    return BeforeValidator(_quantity(dimension)), WithJsonSchema(schema)
+
+
+def _over_zero(value: float) -> float:
+    if not 0 < value < float("inf"):
+        raise fault(f"{value:g} is out of range", "more than 0")
+    return value
+
+
+def _zero_or_more(value: float) -> float:
+    if not 0 <= value < float("inf"):
+        raise fault(f"{value:g} is out of range", "0 or more")
+    return value
+
+
+def _share(value: float) -> float:
+    if not 0 < value <= 1:
+        raise fault(f"{value:g} is out of range", "more than 0, up to 1")
+    return value
+
+
+def _named(kind: str) -> Callable[[str], str]:
+    """Checks that a catalogue has the name, and gives the catalogue's own spelling."""
+
+    def check(name: str) -> str:
+        if catalog.known(kind, name):
+            return catalog.canonical(kind, name)
+        problem = unknown("", kind.removesuffix("s"), name, catalog.names(kind))
+        raise fault(problem.what, problem.allowed, problem.hint)
+
+    return check
+
+
+def _pluggable(kind: str) -> Callable[[str], str]:
+    """Checks that a plug-in of that name exists; a .py file is looked for later, in its directory."""
+
+    def check(name: str) -> str:
+        known = plugins.names(kind)
+        if not known or name in known or name.endswith(".py"):
+            return name
+        problem = unknown("", NOUNS[kind], name, known)
+        raise fault(problem.what, problem.allowed or "the path of a .py file", problem.hint)
+
+    return check
+
+
+NOUNS = {"routers": "router", "policies": "scheduling policy", "formats": "trace format"}
+
+Seconds = Annotated[float, *_unit("s"), AfterValidator(_over_zero)]
+SecondsOrZero = Annotated[float, *_unit("s"), AfterValidator(_zero_or_more)]
+Bytes = Annotated[float, *_unit("byte"), AfterValidator(_over_zero)]
+BytesPerSecond = Annotated[float, *_unit("byte/s"), AfterValidator(_over_zero)]
+PricePerHour = Annotated[float, *_unit("$/h"), AfterValidator(_zero_or_more)]
+Share = Annotated[float, *_unit("1"), AfterValidator(_share)]
+Factor = Annotated[float, *_unit("1"), AfterValidator(_over_zero)]
+
+Count = Annotated[int, Field(ge=1, le=2**31 - 1)]
+CountOrZero = Annotated[int, Field(ge=0, le=2**31 - 1)]
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+
+AcceleratorName = Annotated[str, AfterValidator(_named("accelerators"))]
+PresetName = Annotated[str, AfterValidator(_named("presets"))]
+RouterName = Annotated[str, AfterValidator(_pluggable("routers"))]
+PolicyName = Annotated[str, AfterValidator(_pluggable("policies"))]
+FormatName = Annotated[str, AfterValidator(_pluggable("formats"))]

@@ -1,0 +1,140 @@
+"""A scenario from its file: what it extends, what the command line sets, every fault at its place."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from simulator.errors import InputError, Problem, nearest
+from simulator.scenario import parse
+from simulator.scenario.positions import Node, Where, merge, place, plain
+from simulator.scenario.resolved import Resolved
+
+if TYPE_CHECKING:
+    from simulator.scenario.schema import Scenario
+
+MAX_EXTENDS = 16
+
+
+def load(path: str | os.PathLike[str], sets: Sequence[str] = ()) -> Resolved:
+    """The scenario in the file at `path`, with "KEY=VALUE" of `sets` laid upon it.
+
+    Raises InputError with every fault that can be told at once.
+    """
+    from simulator.scenario.resolve import resolve
+
+    document = read(path, sets)
+    return resolve(validate(document), document)
+
+
+def read(path: str | os.PathLike[str], sets: Sequence[str] = ()) -> Node:
+    """The document with what it extends and what is set, not validated yet. Raises InputError."""
+    document = _extended(Path(path), os.fspath(path), ())
+    for assignment in sets:
+        document = merge(document, assigned(assignment))
+    return document
+
+
+def _extended(path: Path, shown: str, below: tuple[Path, ...]) -> Node:
+    node = parse.read(path, shown)
+    if not isinstance(node.value, dict):
+        raise InputError(
+            Problem(str(node.where), "a scenario is a mapping", "name, model, workload, fleet, …")
+        )
+    parent = node.value.pop("extends", None)
+    if parent is None or parent.value is None:
+        return node
+    if not isinstance(parent.value, str):
+        raise InputError(
+            Problem(str(parent.where), "extends must be one path", "the path of a scenario file")
+        )
+    target = path.parent / parent.value
+    chain = (*below, path.resolve())
+    if target.resolve() in chain:
+        raise InputError(Problem(str(parent.where), f"extends in a circle: {parent.value}"))
+    if len(chain) >= MAX_EXTENDS:
+        raise InputError(Problem(str(parent.where), f"extends more than {MAX_EXTENDS} files in a row"))
+    if not target.is_file():
+        raise InputError(Problem(str(parent.where), f"no such file: {parent.value}", "relative to this file"))
+    return merge(_extended(target, os.fspath(target), chain), node)
+
+
+def assigned(assignment: str) -> Node:
+    """ "a.b.c=VALUE" as a document that holds only that. Raises InputError."""
+    where = Where(f"--set {assignment}")
+    key, equals, text = assignment.partition("=")
+    steps = key.strip().split(".")
+    if not equals or not all(steps):
+        raise InputError(
+            Problem(str(where), "not an assignment", "KEY=VALUE with a dotted KEY: fleet.router=random")
+        )
+    if steps == ["extends"]:
+        raise InputError(Problem(str(where), "extends cannot be set here", "a key of the scenario"))
+    node = parse.parse(text, where) if text.strip() else Node(None, where)
+    for step in reversed(steps):
+        node.key = where
+        node = Node({step: node}, where)
+    return node
+
+
+def validate(document: Node) -> Scenario:
+    """The document as a Scenario. Raises InputError with every fault."""
+    from pydantic import ValidationError
+
+    from simulator.scenario.schema import Scenario
+
+    try:
+        return Scenario.model_validate(plain(document))
+    except ValidationError as error:
+        found = [problem for item in error.errors(include_url=False) for problem in _problems(document, item)]
+        raise InputError(in_order(found)) from None
+
+
+def in_order(problems: Sequence[Problem]) -> list[Problem]:
+    """Each problem once, in the order of the file's lines."""
+
+    def by_line(problem: Problem) -> tuple[str, ...]:
+        file, *numbers = problem.where.rsplit(":", 2)
+        return (file, *(number.rjust(9) for number in numbers))
+
+    return sorted(dict.fromkeys(problems), key=by_line)
+
+
+def _problems(document: Node, item: Any) -> list[Problem]:
+    """A pydantic error as problems at their places."""
+    path, context = tuple(item["loc"]), item.get("ctx", {})
+    if item["type"] == "scenario_section":
+        return [
+            _at(document, path + tuple(below), what, allowed) for below, what, allowed in context["faults"]
+        ]
+    if item["type"] == "scenario":
+        return [_at(document, path, f"{_name(path)}: {context['what']}", context["allowed"], context["hint"])]
+    if item["type"] == "extra_forbidden":
+        return [_unknown_key(document, path)]
+    if item["type"] == "missing":
+        return [Problem(str(place(document, path)), f"{_name(path)} is missing")]
+    return [_at(document, path, f"{_name(path)}: {_said(item)}")]
+
+
+def _at(document: Node, path: tuple[Any, ...], what: str, allowed: str = "", hint: str = "") -> Problem:
+    return Problem(str(place(document, path)), what, allowed, hint)
+
+
+def _name(path: tuple[Any, ...]) -> str:
+    return ".".join(str(step) for step in path if not str(step).startswith("["))
+
+
+def _said(item: Any) -> str:
+    return str(item["msg"]).replace("Input should be", "should be")
+
+
+def _unknown_key(document: Node, path: tuple[Any, ...]) -> Problem:
+    from simulator.scenario.keys import keys_at
+
+    known = keys_at(path[:-1])
+    close = nearest(str(path[-1]), known)
+    hint = f"did you mean {close!r}?" if close else ""
+    where = str(place(document, path, of_key=True))
+    return Problem(where, f"unknown key {_name(path)!r}", ", ".join(sorted(known)), hint)
