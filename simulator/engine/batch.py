@@ -1,0 +1,220 @@
+"""What one engine holds: its queues, and totals over those that decode (SPEC R1–R3).
+
+Every decoding request advances one token a step, so nothing of a single one need be touched: `context_sum` grows by
+`decodes`, ends are kept by step number, and `due[k % block]` says how many need a block in step k.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+
+from simulator.engine.blocks import KVCache
+from simulator.engine.policies import Policy
+from simulator.engine.prefix import PrefixCache
+from simulator.engine.queue import Queue
+from simulator.engine.request import Request
+from simulator.scenario.resolved import EngineArgs
+
+
+class Batch:
+    """The scheduler's state before the plan of step `step`.
+
+    leaves[k]: requests that are not in the decode totals from step k on; frees[k]: those whose last token step k makes,
+    so that slot and blocks return at its end. stale: preempted ones whose token is still in flight (R73); held_back: blocks
+    of freed requests that a batch in flight may still write (R89).
+    """
+
+    __slots__ = (
+        "admissions",
+        "args",
+        "cache",
+        "capacity_bound",
+        "completed",
+        "context_sum",
+        "decodes",
+        "due",
+        "executed",
+        "frees",
+        "held_back",
+        "holding",
+        "keeps_written",
+        "last_prefill",
+        "leaves",
+        "newest_decode",
+        "policy",
+        "prefilling",
+        "running",
+        "sending",
+        "stale",
+        "step",
+        "waiting",
+        "watermark",
+    )
+
+    def __init__(self, args: EngineArgs, blocks: int, policy: Policy, connector: bool = False) -> None:
+        """blocks: usable KV blocks, the null block not counted (R3); connector: a KV connector is attached (R89)."""
+        self.args = args
+        self.policy = policy
+        self.watermark = int(args.watermark * (blocks + 1))
+        self.keeps_written = connector and args.async_scheduling
+        self.step = 0
+        self.completed = -1
+        self.waiting = Queue(policy.key)
+        self.holding: deque[Request] = deque()
+        self.running: dict[Request, None] = {}
+        self.prefilling: list[Request] = []
+        self.decodes = 0
+        self.context_sum = 0
+        self.due = [0] * args.block_size
+        self.leaves: dict[int, list[Request]] = {}
+        self.frees: dict[int, list[Request]] = {}
+        self.stale: list[Request] = []
+        self.admissions = 0
+        self.newest_decode = -1
+        self.executed = 0
+        self.last_prefill = -(1 << 60)
+        self.capacity_bound = False
+        self.held_back: list[tuple[int, Request, int, int]] = []
+        self.sending: list[Request] = []
+        self.cache: KVCache | PrefixCache = (
+            PrefixCache(blocks, args.block_size, self.written)
+            if args.enable_prefix_caching
+            else KVCache(blocks, args.block_size)
+        )
+
+    def computed(self, request: Request) -> int:
+        """Tokens computed or scheduled before the next plan (R1)."""
+        return request.computed if request.since < 0 else request.target + self.step - request.since
+
+    def written(self, request: Request) -> int:
+        """Tokens of a decoding request that others can find while a step is planned, after its running part.
+
+        Registration is at allocation, but of known tokens only: with async scheduling that is one less (R52, R53).
+        """
+        ahead = 0 if self.args.async_scheduling else 1
+        return request.target + self.step - request.since + ahead
+
+    # ── changes of state ────────────────────────────────────────────────────────────────────────────────────────────
+
+    def join(self, request: Request, since: int) -> None:
+        """Its last prompt chunk is in step since − 1: from step `since` on it decodes, until its known end."""
+        left = request.output - request.emitted
+        end = since - 2 + left
+        request.since = since
+        request.free_step = end
+        _add(self.frees, end, request)
+        leave = end + 1 if request.foreseen or not self.args.async_scheduling else end + 2
+        request.leave_step = leave
+        if leave <= since:
+            self._finishing(request)
+            return
+        _add(self.leaves, leave, request)
+        self.decodes += 1
+        self.context_sum += request.target + 1
+        self.due[(since - request.target) % self.args.block_size] += 1
+        if request.seq > self.newest_decode:
+            self.newest_decode = request.seq
+        if request.output_segment:
+            self.cache.writes(request)
+
+    def leave(self, step: int) -> None:
+        """Those whose last token was scheduled leave the totals (R12); they hold slot and blocks until it is made.
+
+        One that a stop token has ended is still in the totals of the step planned before that was known (R72).
+        """
+        for request in self.leaves.pop(step):
+            self._uncount(request)
+            if request in self.running:
+                self._finishing(request)
+        if not self.decodes:
+            self.newest_decode = -1
+
+    def _finishing(self, request: Request) -> None:
+        self.stop_writing(request)
+        request.computed = self.computed(request)
+        request.since = -1
+        request.leave_step = -1
+
+    def stop_writing(self, request: Request) -> None:
+        """Others no longer see what it generates grow; what it has written stays."""
+        if request.output_segment and request.since >= 0:
+            self.cache.register(request, self.written(request) - 1)
+            self.cache.stops_writing(request)
+
+    def _uncount(self, request: Request) -> None:
+        computed = request.target + self.step - request.since
+        self.decodes -= 1
+        self.context_sum -= computed + 1
+        self.due[(request.since - request.target) % self.args.block_size] -= 1
+
+    def leave_out(self, request: Request) -> None:
+        """A decoding request that got nothing in this step: everything of it comes one step later."""
+        if request.free_step < self.step:
+            self.leaves[request.leave_step].remove(request)
+            self._uncount(request)
+            self._finishing(request)
+            return
+        block = self.args.block_size
+        self.due[(request.since - request.target) % block] -= 1
+        request.skipped = self.step
+        request.since += 1
+        self.due[(request.since - request.target) % block] += 1
+        self.leaves[request.leave_step].remove(request)
+        self.frees[request.free_step].remove(request)
+        request.leave_step += 1
+        request.free_step += 1
+        _add(self.leaves, request.leave_step, request)
+        _add(self.frees, request.free_step, request)
+
+    def preempt(self, request: Request, scheduled: bool) -> None:
+        """R16: its blocks are freed, what it computed is lost, it waits again (in front, where the policy says so).
+
+        scheduled: it had already got its token in the step being planned, which is undone (R15).
+        """
+        step, ahead = self.step, self.args.async_scheduling
+        held = known = computed = self.computed(request)
+        if request.since >= 0:
+            held += scheduled
+            known = computed if ahead and request.since == step else computed + scheduled - ahead
+            sampled = computed - request.prompt + 1
+            self.leaves[request.leave_step].remove(request)
+            self._uncount(request)
+            self.stop_writing(request)
+            self._stop(request, sampled)
+        elif request.free_step >= 0:
+            known = computed - ahead
+            self._stop(request, request.output)
+        else:
+            self.prefilling.remove(request)
+        self.cache.release(request, held, known)
+        request.computed = 0
+        request.since = request.free_step = -1
+        request.preemptions += 1
+        del self.running[request]
+        self.waiting.put_back(request)
+
+    def _stop(self, request: Request, sampled: int) -> None:
+        self.frees[request.free_step].remove(request)
+        request.emitted = sampled
+        if self.args.async_scheduling:
+            request.emitted -= 1
+            request.in_flight = self.step - 1
+            self.stale.append(request)
+
+    def in_order(self, requests: list[Request]) -> list[Request]:
+        """In the order of the batch (R23)."""
+        return sorted(requests, key=lambda request: request.seq) if len(requests) > 1 else requests
+
+    def everyone(self) -> Iterator[Request]:
+        """All who are in the system."""
+        yield from self.running
+        yield from self.holding
+        yield from self.waiting
+
+
+def _add(table: dict[int, list[Request]], step: int, request: Request) -> None:
+    if step in table:
+        table[step].append(request)
+    else:
+        table[step] = [request]

@@ -1,0 +1,83 @@
+"""What the end of a step brings: tokens, ends, blocks given back (SPEC R43, R53, R61–R63, R73, R89)."""
+
+from __future__ import annotations
+
+from simulator.engine.batch import Batch
+from simulator.engine.request import Request
+
+
+def complete(batch: Batch, index: int) -> list[Request]:
+    """Process the outputs of step `index`; returns the requests that ended, in batch order.
+
+    With async scheduling the next step has been planned before.
+    """
+    batch.completed = index
+    if batch.step in batch.leaves and not batch.args.async_scheduling:
+        batch.leave(batch.step)
+    if batch.held_back:
+        _give_back(batch, index)
+    ended: list[Request] = []
+    if batch.stale:
+        ended = _deliver_stale(batch, index)
+    if index in batch.frees:
+        leaving = batch.in_order(batch.frees.pop(index))
+        for request in leaving:
+            _end(batch, request)
+        ended = leaving + ended if ended else leaving
+    return ended
+
+
+def _end(batch: Batch, request: Request) -> None:
+    request.emitted = request.output
+    del batch.running[request]
+    tokens = batch.computed(request)
+    batch.stop_writing(request)
+    registered = request.prompt + request.output - 1
+    request.computed = tokens
+    if request.sends:
+        batch.cache.register(request, registered)
+        batch.sending.append(request)
+    elif batch.keeps_written and request.since >= 0 and batch.args.async_scheduling:
+        batch.held_back.append((batch.step - 1, request, tokens, registered))
+    else:
+        batch.cache.release(request, tokens, registered)
+        batch.cache.forget(request)
+
+
+def sent(batch: Batch, request: Request) -> None:
+    """The decode side has read the request's blocks (R81)."""
+    batch.sending.remove(request)
+    batch.cache.release(request, request.computed, 0)
+    batch.cache.forget(request)
+
+
+def loaded(batch: Batch, request: Request) -> None:
+    """The request's KV has come in (R84)."""
+    request.loading = False
+
+
+def _deliver_stale(batch: Batch, index: int) -> list[Request]:
+    """R73: a preempted request still gets the token that was in flight, and may end by it."""
+    ended = []
+    for request in batch.stale:
+        if not batch.keeps_written:
+            request.emitted += 1
+            if request.emitted == request.output:
+                batch.waiting.remove(request)
+                batch.cache.forget(request)
+                ended.append(request)
+    batch.stale = []
+    return ended
+
+
+def _give_back(batch: Batch, index: int) -> None:
+    """R89: the batch that could still write these blocks is done."""
+    kept = []
+    for entry in batch.held_back:
+        tag, request, tokens, registered = entry
+        if tag <= index:
+            batch.cache.release(request, tokens, registered)
+            batch.cache.forget(request)
+        else:
+            kept.append(entry)
+    batch.held_back = kept

@@ -1,0 +1,290 @@
+"""vLLM V1's scheduler: running requests first, then waiting ones, one token budget (engine rules R10–R33, R80–R89).
+
+`run` walks the running requests one by one, whatever happens; engine/fast.py answers the same from totals in the steps in
+which nothing is decided. `admit` is the waiting loop, for both.
+"""
+
+from __future__ import annotations
+
+from simulator.engine.batch import Batch
+from simulator.engine.fast import run_from_totals
+from simulator.engine.request import Request
+from simulator.engine.step import Step
+
+
+def plan(batch: Batch, exact: bool = False) -> Step:
+    """Compose the next step; its effects on queues, blocks and counters are immediate (R29). exact: never use totals."""
+    k = batch.step
+    if k in batch.leaves:
+        batch.leave(k)
+    step = Step(k)
+    eligible = len(batch.running) + len(batch.waiting) + len(batch.holding)
+    threshold = _threshold(batch, eligible)
+    held = _prefill_held(batch)
+    budget = -1 if exact or held else run_from_totals(batch, step, threshold)
+    if budget < 0:
+        budget = _run(batch, step, threshold, held)
+    if not step.preempted:
+        if budget > 0 and (batch.waiting or batch.holding):
+            _admit(batch, step, budget, threshold, held)
+        elif batch.args.prefill_schedule_interval > 1 and not held:
+            batch.capacity_bound = bool(batch.waiting or batch.holding)
+    _conclude(batch, step)
+    return step
+
+
+def _threshold(batch: Batch, eligible: int) -> int:
+    """R11."""
+    threshold = batch.args.long_prefill_token_threshold
+    if not threshold or eligible <= 1:
+        return 0
+    if batch.args.long_prefill_token_threshold_adaptive:
+        return max(threshold, batch.args.max_num_batched_tokens // eligible)
+    return threshold
+
+
+def _prefill_held(batch: Batch) -> bool:
+    """R25."""
+    interval = batch.args.prefill_schedule_interval
+    return (
+        interval > 1
+        and batch.executed + 1 - batch.last_prefill < interval
+        and len(batch.running) > len(batch.prefilling)
+        and not batch.capacity_bound
+    )
+
+
+def _conclude(batch: Batch, step: Step) -> None:
+    """R29: contexts grow, those past their prompt decode from the next step on."""
+    batch.step = step.index + 1
+    batch.context_sum += step.decodes
+    if step.finals:
+        for request in step.finals:
+            batch.join(request, batch.step)
+    if step.decodes or step.requests:
+        batch.executed += 1
+        if step.carried_prefill:
+            batch.last_prefill = batch.executed
+
+
+# ── running requests, one by one ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _run(batch: Batch, step: Step, threshold: int, held: bool) -> int:
+    """R12–R16: every running request in order; returns the budget that is left."""
+    cache, block = batch.cache, batch.args.block_size
+    budget = batch.args.max_num_batched_tokens
+    order = list(batch.running)
+    got: dict[Request, tuple[int, int]] = {}
+    i = 0
+    while i < len(order) and budget > 0:
+        request = order[i]
+        tokens = _wanted(request, budget, threshold, held)
+        if not tokens:
+            i += 1
+            continue
+        before = batch.computed(request)
+        blocks = -(-(before + tokens) // block) - -(-before // block)
+        if blocks > cache.free:
+            i, budget, answer = _make_room(batch, step, order, i, blocks, got, budget)
+            if answer == STOP:
+                break
+            if answer == GONE:
+                continue
+        cache.take(blocks)
+        if request.since < 0:
+            request.computed += tokens
+            cache.register(request, request.computed)
+        got[request] = (tokens, before)
+        budget -= tokens
+        i += 1
+    _collect(batch, step, order, got)
+    return budget
+
+
+def _wanted(request: Request, budget: int, threshold: int, held: bool) -> int:
+    """R12, R13, R25: the tokens that a running request asks for."""
+    if request.since >= 0:
+        return 1
+    if request.free_step >= 0 or held:
+        return 0
+    tokens = request.target - request.computed
+    if 0 < threshold < tokens:
+        tokens = threshold
+    return min(tokens, budget)
+
+
+ROOM, GONE, STOP = range(3)
+
+
+def _make_room(
+    batch: Batch,
+    step: Step,
+    order: list[Request],
+    i: int,
+    blocks: int,
+    got: dict[Request, tuple[int, int]],
+    budget: int,
+) -> tuple[int, int, int]:
+    """R15: preempt until `blocks` are free or the requester itself is gone; returns its place, the budget, and which."""
+    request = order[i]
+    while blocks > batch.cache.free:
+        j = batch.policy.victim(order)
+        victim = order[j]
+        if batch.keeps_written and _in_flight(batch, victim):
+            return i, budget, STOP
+        del order[j]
+        undone = got.pop(victim, None)
+        if undone:
+            budget += undone[0]
+        if j < i:
+            i -= 1
+        batch.preempt(victim, undone is not None)
+        step.preempted = [*step.preempted, victim]
+        if victim is request:
+            return i, budget, STOP if batch.policy.ordered else GONE
+    return i, budget, ROOM
+
+
+def _in_flight(batch: Batch, request: Request) -> bool:
+    """Whether the batch that is not processed yet holds this request (R89)."""
+    before = batch.step - 1
+    if request.since >= 0:
+        return request.skipped != before
+    return request.in_flight == before or request.free_step == before
+
+
+def _collect(batch: Batch, step: Step, order: list[Request], got: dict[Request, tuple[int, int]]) -> None:
+    """What each got, in batch order; a decoding request that got nothing moves one step on."""
+    step.decodes, step.context_sum = batch.decodes, batch.context_sum
+    for request in order:
+        if request.since < 0:
+            if request in got:
+                _chunk(batch, step, request, *got[request])
+        elif request not in got:
+            step.decodes -= 1
+            step.context_sum -= batch.computed(request) + 1
+            step.left_out = [*step.left_out, request]
+    for request in step.left_out:
+        batch.leave_out(request)
+
+
+def _chunk(batch: Batch, step: Step, request: Request, tokens: int, before: int) -> None:
+    step.chunks.append((tokens, before))
+    step.requests.append(request)
+    step.carried_prefill = True
+    request.in_flight = step.index
+    if request.computed == request.target:
+        step.finals = [*step.finals, request]
+        batch.prefilling.remove(request)
+
+
+# ── waiting requests ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _admit(batch: Batch, step: Step, budget: int, threshold: int, held: bool) -> None:
+    """R18–R24, R82, R84: admit from the head while budget, slots and blocks last."""
+    args, waiting, holding = batch.args, batch.waiting, batch.holding
+    slots = args.max_num_active_seqs or args.max_num_seqs
+    aside: list[Request] = []
+    loading: list[Request] = []
+    while budget > 0 and (waiting or holding):
+        if len(batch.running) >= slots:
+            break
+        request = holding[0] if holding else waiting.head()
+        if request.loading:
+            loading.append(holding.popleft())
+            continue
+        if request.in_flight > batch.completed:
+            aside.append(waiting.pop())
+            continue
+        if request.remote and not holding:
+            if not _start_load(batch, step, request):
+                break
+            waiting.pop()
+            continue
+        tokens = _fits(batch, request, budget, threshold, held)
+        if not tokens:
+            break
+        if holding:
+            holding.popleft()
+        else:
+            waiting.pop()
+        _take_in(batch, step, request, tokens)
+        budget -= tokens
+    if not held:
+        batch.capacity_bound = bool(waiting or holding)
+    for request in reversed(aside):
+        waiting.put_back(request)
+    holding.extendleft(reversed(loading))
+
+
+def _fits(batch: Batch, request: Request, budget: int, threshold: int, held: bool) -> int:
+    """R20–R22, R25, R30–R33: the tokens that the head would get now, 0 if it can't be admitted."""
+    args, cache = batch.args, batch.cache
+    known = request.prompt + request.emitted
+    if request.remote:
+        cache.register(request, request.prompt)
+        hit = request.prompt - 1
+        have = -(-request.prompt // args.block_size)
+        evictable = 0
+    else:
+        hit = cache.lookup(request, known)
+        have, evictable = request.hit_blocks, request.evictable
+    request.hit = hit
+    if held and hit < known - 1:
+        return 0
+    tokens = known - hit
+    if 0 < threshold < tokens:
+        tokens = threshold
+    if tokens > budget:
+        if not args.enable_chunked_prefill:
+            return 0
+        tokens = budget
+    upto = known if args.scheduler_reserve_full_isl else hit + tokens
+    blocks = -(-upto // args.block_size) - have + evictable
+    if batch.running:
+        blocks += batch.watermark
+    return tokens if blocks <= cache.free else 0
+
+
+def _take_in(batch: Batch, step: Step, request: Request, tokens: int) -> None:
+    """R23: to the end of `running`, with its first chunk."""
+    known = request.prompt + request.emitted
+    request.target = known
+    request.computed = request.hit + tokens
+    if request.remote:
+        request.remote = False
+    else:
+        batch.cache.admit(request, request.computed)
+    batch.cache.register(request, request.computed)
+    batch.running[request] = None
+    request.seq = batch.admissions
+    batch.admissions += 1
+    request.in_flight = step.index
+    step.admitted = [*step.admitted, request]
+    step.chunks.append((tokens, request.hit))
+    step.requests.append(request)
+    if request.hit < known - 1:
+        step.carried_prefill = True
+    if request.computed == known:
+        step.finals = [*step.finals, request]
+    else:
+        batch.prefilling.append(request)
+
+
+def _start_load(batch: Batch, step: Step, request: Request) -> bool:
+    """R82: take the blocks of the whole prompt and wait for its KV; False if they are not free."""
+    cache, block = batch.cache, batch.args.block_size
+    hit = cache.lookup(request, request.prompt)
+    blocks = -(-request.prompt // block) - request.hit_blocks + request.evictable
+    blocks += sum(-(-other.target // block) - -(-other.computed // block) for other in batch.prefilling)
+    if batch.running:
+        blocks += batch.watermark
+    if blocks > cache.free:
+        return False
+    cache.admit(request, request.prompt)
+    request.loading = True
+    batch.holding.append(request)
+    step.loads = [*step.loads, (request, request.prompt - hit)]
+    return True

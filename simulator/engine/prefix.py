@@ -1,0 +1,352 @@
+"""The prefix cache: which blocks hold what, who uses them, and which goes next (SPEC R40–R55).
+
+Prompts are sequences of pieces (segment, tokens); two prompts share blocks exactly as far as their pieces agree. So
+content is a tree with one Node for each piece after a given path, and the blocks whose last token lies in that piece
+belong to the node. Blocks that were registered together and are used by the same requests move together, as a Run: the
+cost is that of the pieces and runs touched, not of blocks.
+
+The free list of R40 is a count of blocks that hold nothing anyone can find (always at its front) and then the runs that
+nobody uses, oldest first; a run gives up its last block first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from simulator.engine.request import Request
+
+ENDLESS = 1 << 60
+
+
+class Node:
+    """A piece of content after a path of others: who came through, and which copies of its blocks exist.
+
+    runs: in the order of registration, since the oldest copy of a block is the one that is found (R54); writers:
+    requests that now generate this piece as their output; visits: children plus requests whose path leads here.
+    """
+
+    __slots__ = ("children", "key", "parent", "runs", "visits", "writers")
+
+    def __init__(self, parent: Node | None, key: tuple[int, int]) -> None:
+        self.parent = parent
+        self.key = key
+        self.children: dict[tuple[int, int], Node] | None = None
+        self.runs: list[Run] = []
+        self.writers: list[Request] | None = None
+        self.visits = 0
+
+
+class Run:
+    """Blocks lo ≤ index < hi of a node, `users` requests using each. Linked into the free list when nobody does.
+
+    tail: what was split off its end, so that whoever held the whole run still finds all of it.
+    """
+
+    __slots__ = ("hi", "lo", "newer", "node", "older", "tail", "users")
+
+    def __init__(self, node: Node | None, lo: int, hi: int, users: int) -> None:
+        self.node = node
+        self.lo = lo
+        self.hi = hi
+        self.users = users
+        self.older: Run | None = None
+        self.newer: Run | None = None
+        self.tail: Run | None = None
+
+
+class PrefixCache:
+    """KV blocks with prefix caching. Same calls as blocks.KVCache; `free` counts cached blocks that nobody uses, too."""
+
+    __slots__ = ("blank", "block_tokens", "free", "freed", "root", "total", "version", "written")
+
+    def __init__(self, total: int, block_tokens: int, written: Callable[[Request], int]) -> None:
+        """written(request): tokens of a decoding request that can be found by others now."""
+        self.total = total
+        self.free = total
+        self.blank = total
+        self.block_tokens = block_tokens
+        self.root = Node(None, (0, 0))
+        self.root.visits = 1
+        self.written = written
+        self.version = 0
+        self.freed = Run(None, 0, 0, 0)
+        self.freed.older = self.freed.newer = self.freed
+
+    # ── what a request finds, takes and gives back ──────────────────────────────────────────────────────────────────
+
+    def lookup(self, request: Request, known: int) -> int:
+        """How many of its first `known` tokens are cached, at most all but one (R50); no effect on the cache."""
+        path = request.path
+        if path is None:
+            path = self._enter(request)
+        limit = (known - 1) // self.block_tokens
+        parts: list[tuple[Run, int, int]] = []
+        i = evictable = 0
+        for node, end in path:
+            if end <= i:
+                continue
+            if node.writers:
+                self._settle(node)
+            stop = end if end < limit else limit
+            while i < stop:
+                found = _first(node.runs, i)
+                if found is None:
+                    stop = limit = i
+                    break
+                run, to = found
+                if to > stop:
+                    to = stop
+                parts.append((run, i, to))
+                if not run.users:
+                    evictable += to - i
+                i = to
+            if i >= limit:
+                break
+        request.parts = parts
+        request.hit_blocks = i
+        request.evictable = evictable
+        return i * self.block_tokens
+
+    def admit(self, request: Request, tokens: int) -> None:
+        """Use the blocks that the last lookup found and take those missing for the first `tokens` tokens (R31)."""
+        held: list[list[Run | int]] = []
+        request.held = held
+        for part in request.parts:
+            held.append([self._use(*part), part[2]])
+        request.parts = []
+        request.registered = request.hit_blocks
+        request.at = 0
+        self.take(-(-tokens // self.block_tokens) - request.hit_blocks)
+
+    def take(self, blocks: int) -> None:
+        """Take blocks from the front of the free list; what they held can no longer be found."""
+        self.free -= blocks
+        if blocks <= self.blank:
+            self.blank -= blocks
+        else:
+            blocks -= self.blank
+            self.blank = 0
+            self._evict(blocks)
+
+    def register(self, request: Request, tokens: int) -> None:
+        """The full blocks among its first `tokens` tokens can be found by others from now on (R52)."""
+        blocks = tokens // self.block_tokens
+        i = request.registered
+        if blocks <= i:
+            return
+        path, held, at = request.path, request.held, request.at
+        assert path is not None and held is not None
+        while i < blocks:
+            node, end = path[at]
+            if end <= i:
+                at += 1
+                continue
+            if node.writers:
+                self._settle(node, request)
+            to = end if end < blocks else blocks
+            last = _last(held[-1]) if held else None
+            if last and last.node is node and last.hi == i and last.users == 1 and node.runs[-1] is last:
+                last.hi = to
+                last.tail = None
+                held[-1][1] = to
+            else:
+                run = Run(node, i, to, 1)
+                node.runs.append(run)
+                held.append([run, to])
+            i = to
+        request.registered = blocks
+        request.at = at
+
+    def release(self, request: Request, tokens: int, registered: int) -> None:
+        """Give back the blocks that hold its `tokens` tokens; of these `registered` tokens can be found by others (R40)."""
+        self.register(request, registered)
+        held = request.held
+        assert held is not None
+        request.held = None
+        self.blank += -(-tokens // self.block_tokens) - request.registered
+        self.free += -(-tokens // self.block_tokens) - request.registered
+        request.registered = 0
+        for entry in reversed(held):
+            for run in reversed(_fragments(entry)):
+                run.users -= 1
+                if not run.users:
+                    self._append(run)
+        self.version += 1
+
+    def forget(self, request: Request) -> None:
+        """The request has ended: nodes that only it kept alive go."""
+        path = request.path
+        if path is None:
+            return
+        request.path = None
+        for node, _ in reversed(path):
+            node.visits -= 1
+            self._prune(node)
+
+    def writes(self, request: Request) -> None:
+        """The request starts to decode: what it generates can be found as it grows."""
+        node = self._output(request)
+        if node:
+            node.writers = [*(node.writers or ()), request]
+
+    def stops_writing(self, request: Request) -> None:
+        """The request no longer decodes; call before its `since` is cleared."""
+        node = self._output(request)
+        if node and node.writers:
+            node.writers.remove(request)
+
+    def growing(self, request: Request) -> bool:
+        """Whether someone now generates content on this request's path, so that its next lookup may find more."""
+        return any(node.writers for node, _ in request.path or ())
+
+    # ── the tree ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _enter(self, request: Request) -> list[tuple[Node, int]]:
+        """The path of a request: (node, index of the first block past it) for each piece, then for its output."""
+        path: list[tuple[Node, int]] = []
+        block = self.block_tokens
+        node, before, tokens = self.root, 0, 0
+        for segment, length in request.pieces:
+            node = _child(node, (before, segment))
+            before = length
+            tokens += length
+            path.append((node, tokens // block))
+        if request.output_segment:
+            path.append((_child(node, (before, request.output_segment)), ENDLESS))
+        else:
+            own = Node(None, (0, 0))
+            own.visits = 1
+            path.append((own, ENDLESS))
+        request.path = path
+        return path
+
+    def _output(self, request: Request) -> Node | None:
+        return request.path[-1][0] if request.output_segment and request.path else None
+
+    def _settle(self, node: Node, but: Request | None = None) -> None:
+        """Register what the requests that generate this piece have written by now."""
+        for writer in node.writers or ():
+            if writer is not but:
+                self.register(writer, self.written(writer))
+
+    def _prune(self, node: Node) -> None:
+        while node.parent and not node.visits and not node.runs:
+            parent = node.parent
+            assert parent.children is not None
+            del parent.children[node.key]
+            node.parent = None
+            parent.visits -= 1
+            node = parent
+
+    # ── runs and the free list ──────────────────────────────────────────────────────────────────────────────────────
+
+    def _use(self, run: Run, lo: int, hi: int) -> Run:
+        """One more user for blocks lo…hi of a run or of what was split off it; the rest is split off."""
+        while run.hi <= lo:
+            assert run.tail is not None
+            run = run.tail
+        if hi < run.hi:
+            self._split(run, hi)
+        if lo > run.lo:
+            run = self._split(run, lo)
+        if not run.users:
+            self.free -= hi - lo
+            _unlink(run)
+        run.users += 1
+        return run
+
+    def _split(self, run: Run, at: int) -> Run:
+        """Cut a run in two; returns the upper part. In the free list the upper part goes first, as it would have."""
+        upper = Run(run.node, at, run.hi, run.users)
+        upper.tail = run.tail
+        run.tail = upper
+        run.hi = at
+        assert run.node is not None
+        runs = run.node.runs
+        runs.insert(runs.index(run) + 1, upper)
+        if not run.users:
+            _link(upper, run.older, run)
+        return upper
+
+    def _append(self, run: Run) -> None:
+        """Nobody uses this run any more: it is the newest of the free list."""
+        self.free += run.hi - run.lo
+        newest = self.freed.older
+        assert newest is not None and run.node is not None
+        if newest is run.tail and newest.lo == run.hi:
+            runs = run.node.runs
+            i = runs.index(run)
+            if i + 1 < len(runs) and runs[i + 1] is newest:
+                del runs[i + 1]
+                _unlink(newest)
+                run.hi = newest.hi
+                run.tail = newest.tail
+        _link(run, self.freed.older, self.freed)
+
+    def _evict(self, blocks: int) -> None:
+        self.version += 1
+        while blocks:
+            run = self.freed.newer
+            assert run is not None and run.node is not None, f"{blocks} blocks taken beyond those free"
+            size = run.hi - run.lo
+            if size > blocks:
+                run.hi -= blocks
+                return
+            blocks -= size
+            run.hi = run.lo
+            _unlink(run)
+            node = run.node
+            node.runs.remove(run)
+            if not node.runs and not node.visits:
+                self._prune(node)
+
+
+def _child(node: Node, key: tuple[int, int]) -> Node:
+    """The node of a piece after `node`, made if it is new; one more visit for it."""
+    if node.children is None:
+        node.children = {}
+    child = node.children.get(key)
+    if child is None:
+        child = node.children[key] = Node(node, key)
+        node.visits += 1
+    child.visits += 1
+    return child
+
+
+def _first(runs: list[Run], i: int) -> tuple[Run, int] | None:
+    """The oldest registered copy of block i, and the index up to which it is the oldest."""
+    end = ENDLESS
+    for run in runs:
+        if run.lo > i:
+            end = min(end, run.lo)
+        elif run.hi > i:
+            return run, min(end, run.hi)
+    return None
+
+
+def _fragments(entry: list[Run | int]) -> list[Run]:
+    """The parts into which what was held as one run has since been split."""
+    run, end = entry
+    assert isinstance(run, Run) and isinstance(end, int)
+    parts = [run]
+    while run.hi < end:
+        assert run.tail is not None
+        run = run.tail
+        parts.append(run)
+    return parts
+
+
+def _last(entry: list[Run | int]) -> Run:
+    return _fragments(entry)[-1]
+
+
+def _link(run: Run, older: Run | None, newer: Run) -> None:
+    assert older is not None
+    run.older, run.newer = older, newer
+    older.newer = newer.older = run
+
+
+def _unlink(run: Run) -> None:
+    assert run.older is not None and run.newer is not None
+    run.older.newer, run.newer.older = run.newer, run.older
+    run.older = run.newer = None

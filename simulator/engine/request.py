@@ -1,0 +1,106 @@
+"""A request in flight, from its arrival at a replica to its end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from simulator.engine.prefix import Node, Run
+
+NEVER = float("nan")
+
+
+class Request:
+    """What the scheduler knows of one request. Token counts unless said.
+
+    A request waits (in no batch), prefills (`computed` of `target` done) or decodes. Of a decoding one nothing changes
+    from step to step: it joined at step `since` with `target` computed, so before step k it has computed
+    target + (k − since). `since` is −1 when it does not decode.
+    """
+
+    __slots__ = (
+        "arrival_s",
+        "at",
+        "computed",
+        "emitted",
+        "evictable",
+        "first_scheduled_s",
+        "first_token_s",
+        "foreseen",
+        "free_step",
+        "held",
+        "hit",
+        "hit_blocks",
+        "in_flight",
+        "last_token_s",
+        "leave_step",
+        "loading",
+        "order",
+        "output",
+        "output_segment",
+        "parts",
+        "path",
+        "pieces",
+        "preemptions",
+        "priority",
+        "prompt",
+        "registered",
+        "remote",
+        "row",
+        "sends",
+        "seq",
+        "since",
+        "skipped",
+        "target",
+    )
+
+    def __init__(
+        self,
+        row: int,
+        arrival_s: float,
+        prompt: int,
+        output: int,
+        foreseen: bool = True,
+        pieces: tuple[tuple[int, int], ...] = (),
+        output_segment: int = 0,
+        priority: int = 0,
+        order: int = 0,
+    ) -> None:
+        """output: tokens that it will emit; foreseen: whether the scheduler knows that end (a length, not a stop token).
+
+        pieces: (segment, tokens) of the prompt, () when it shares nothing; order: place among all arrivals (breaks
+        ties of priority).
+        """
+        self.row = row
+        self.arrival_s = arrival_s
+        self.prompt = prompt
+        self.output = output
+        self.foreseen = foreseen
+        self.pieces = pieces
+        self.output_segment = output_segment
+        self.priority = priority
+        self.order = order
+        self.computed = 0
+        self.target = prompt
+        self.emitted = 0
+        self.since = -1
+        self.seq = -1
+        self.free_step = -1
+        self.leave_step = -1
+        self.in_flight = -1
+        self.skipped = -1
+        self.hit = 0
+        self.preemptions = 0
+        self.first_scheduled_s = NEVER
+        self.first_token_s = NEVER
+        self.last_token_s = NEVER
+        self.remote = False
+        self.loading = False
+        self.sends = False
+        self.path: list[tuple[Node, int]] | None = None
+        self.at = 0
+        self.registered = 0
+        self.held: list[list[Run | int]] | None = None
+        self.parts: list[tuple[Run, int, int]] = []
+        self.hit_blocks = 0
+        self.evictable = 0
