@@ -1,0 +1,48 @@
+"""The one way from a scenario's workload to its columns."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from simulator.scenario.resolved import WorkloadSpec
+from simulator.workload import transform
+from simulator.workload.columns import Longs, Workload
+from simulator.workload.reading import read_trace
+from simulator.workload.spec import parse
+from simulator.workload.synthetic import generate
+
+
+def build(spec: WorkloadSpec, seed: int, replication: int, max_model_len: int) -> Workload:
+    """The requests of one replication: replication 0 of a trace is the trace, others resample its sessions.
+
+    Raises InputError for what is wrong with the trace or the synthetic's parameters, and for requests over
+    max_model_len unless spec.over_limit says what to do with them.
+    """
+    load = _trace(spec) if spec.trace is not None else _synthetic(spec, seed, replication)
+    if spec.limit is not None:
+        load = transform.limit(load, spec.limit)
+    load = transform.fit_model(load, max_model_len, spec.over_limit)
+    if spec.trace is not None and replication > 0:
+        from simulator.workload.bootstrap import bootstrap
+
+        load = bootstrap(load, seed, replication)
+    return transform.rate_scale(load, spec.rate_scale)
+
+
+def _trace(spec: WorkloadSpec) -> Workload:
+    assert spec.trace is not None
+    return read_trace(spec.trace, spec.format, spec.format_options, skip_bad_rows=spec.skip_bad_rows)
+
+
+def _synthetic(spec: WorkloadSpec, seed: int, replication: int) -> Workload:
+    synthetic = parse(spec.synthetic)
+    if spec.limit is not None and spec.limit < synthetic.requests:
+        synthetic = replace(synthetic, requests=spec.limit)
+    return generate(synthetic, seed, replication, _lengths_of)
+
+
+def _lengths_of(path: str) -> tuple[Longs, Longs]:
+    load = read_trace(path)
+    return load.prompt_tokens.astype(np.int64), load.output_tokens.astype(np.int64)

@@ -1,0 +1,191 @@
+"""A trace file from bytes to a Workload: decompression, the format it is in, bad rows, order and clock."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from simulator import plugins
+from simulator.errors import InputError, Problem, unknown
+from simulator.units import MAX_TIME_S
+from simulator.workload.columns import Workload, workload
+
+HEAD_BYTES = 1 << 16
+SHOWN = 10
+"""How many bad rows a message names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file's uncompressed content; its name without the folder, so that results don't depend on that."""
+
+    path: Path
+    data: bytes
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @property
+    def head(self) -> bytes:
+        """The beginning, without byte order mark and blank lines."""
+        return self.data[:HEAD_BYTES].removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n\t ")
+
+    def provenance(self, kind: str) -> dict[str, Any]:
+        """What a workload read from it says of its origin; the SHA-256 is of the uncompressed content."""
+        digest = hashlib.sha256(self.data).hexdigest()
+        return {"format": kind, "file": self.name, "sha256": digest, "bytes": len(self.data)}
+
+
+@dataclass(slots=True)
+class Faults:
+    """Bad rows of one file: refused all at once, or left out and counted.
+
+    Rows are counted from 1 in messages, from 0 here; a header and blank lines don't count.
+    """
+
+    file: str
+    skip: bool
+    bad: dict[int, Problem] = field(default_factory=dict)
+
+    def add(self, row: int, column: str, value: object, allowed: str) -> None:
+        """Notes what is wrong with a row (from 0); its first fault counts."""
+        self.bad.setdefault(row, Problem(f"{self.file}:row {row + 1}", f"{column} is {value!r}", allowed))
+
+    def keep(self, rows: int) -> npt.NDArray[np.bool_]:
+        """Which rows are good. Raises InputError naming the first bad ones, unless they are to be skipped."""
+        good = np.ones(rows, np.bool_)
+        good[[row for row in self.bad if row < rows]] = False
+        if self.bad and not self.skip:
+            first = [self.bad[row] for row in sorted(self.bad)[:SHOWN]]
+            rest = len(self.bad) - len(first)
+            told = f"{len(self.bad)} bad rows" + (f", {rest} of them not shown" if rest else "")
+            raise InputError(
+                [*first, Problem(self.file, told, hint="--skip-bad-rows leaves them out and counts them")]
+            )
+        return good
+
+
+def read_trace(
+    path: str | Path,
+    kind: str | None = None,
+    options: dict[str, Any] | None = None,
+    *,
+    skip_bad_rows: bool = False,
+) -> Workload:
+    """The workload in a file of any known format, gzip or not; `kind` saves the guess; options as in the format.
+
+    Raises InputError if there is no such file, no format fits it, or rows are bad.
+    """
+    source = open_source(Path(path))
+    module = plugins.find("formats", kind, "format") if kind else sniffed(source)
+    faults = Faults(source.name, skip_bad_rows)
+    load: Workload = module.read(source, _options(module, options or {}), faults)
+    load.validate()
+    return load
+
+
+def open_source(path: Path) -> Source:
+    """A file's content, decompressed if it is gzip by content. Raises InputError if there is none."""
+    if path.is_dir():
+        path = _trace_in(path)
+    if not path.is_file():
+        raise InputError(Problem(str(path), "no such file"))
+    data = path.read_bytes()
+    if data[:2] == b"\x1f\x8b":
+        try:
+            data = gzip.decompress(data)
+        except (OSError, EOFError) as error:
+            raise InputError(Problem(str(path), f"broken gzip: {error}")) from None
+    return Source(path, data)
+
+
+def _trace_in(folder: Path) -> Path:
+    """A folder is read by the one file in it that holds the requests (RAGPulse's 0_trace.jsonl)."""
+    for name in ("0_trace.jsonl", "0_trace.jsonl.gz"):
+        if (folder / name).is_file():
+            return folder / name
+    raise InputError(
+        Problem(str(folder), "a folder without a trace", "a trace file, or a folder with 0_trace.jsonl")
+    )
+
+
+def sniffed(source: Source) -> ModuleType:
+    """The format whose content this looks like. Raises InputError naming the formats and the columns seen."""
+    head = source.head
+    for name in plugins.names("formats"):
+        module = plugins.find("formats", name)
+        if module.sniff(head):
+            return module
+    first = head.split(b"\n", 1)[0][:200].decode("utf-8", "replace").strip()
+    known = ", ".join(plugins.names("formats"))
+    raise InputError(Problem(source.name, f"no known trace format; it begins with {first!r}", known))
+
+
+def _options(module: ModuleType, given: dict[str, Any]) -> Any:
+    """The format's Options from a mapping, its keys checked; values are for the format to judge."""
+    known = [f.name for f in fields(module.Options)]
+    strangers = [unknown("format_options", "option", name, known) for name in given if name not in known]
+    if strangers:
+        raise InputError(strangers)
+    return module.Options(**given)
+
+
+@dataclass(slots=True)
+class Rows:
+    """Columns as a format's file has them, good rows only, in the file's order.
+
+    time_s [n]: seconds on any clock, NaN for a row that follows its session's previous answer after think_s.
+    """
+
+    time_s: npt.NDArray[np.float64]
+    prompt_tokens: npt.NDArray[np.int64]
+    output_tokens: npt.NDArray[np.int64]
+    columns: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
+
+
+def assemble(rows: Rows, provenance: dict[str, Any], bad_rows: int) -> Workload:
+    """Rows without tokens left out, the rest sorted (stably) and begun at 0; each such change is counted.
+
+    Raises InputError if nothing is left or the trace is longer than the time grid.
+    """
+    file = str(provenance["file"])
+    empty = (rows.prompt_tokens < 1) | (rows.output_tokens < 1)
+    out_of_order = int(np.count_nonzero(np.diff(rows.time_s) < 0))
+    if empty.all():
+        raise InputError(
+            Problem(file, "no usable request", f"{len(empty)} rows, {int(empty.sum())} without tokens")
+        )
+    start = float(rows.time_s[~empty].min())
+    seconds = rows.time_s - start
+    length = float(seconds[~empty].max())
+    if length >= MAX_TIME_S:
+        raise InputError(
+            Problem(file, f"spans {length / 86400:.0f} days", "under 97 days: import a part of it")
+        )
+    counts = {
+        "rows": len(empty) + bad_rows,
+        "bad_rows_dropped": bad_rows,
+        "zero_prompt_rows_dropped": int(np.count_nonzero(rows.prompt_tokens < 1)),
+        "zero_output_rows_dropped": int(
+            np.count_nonzero((rows.output_tokens < 1) & (rows.prompt_tokens >= 1))
+        ),
+        "out_of_order_rows_sorted": out_of_order,
+    }
+    load = workload(
+        seconds,
+        rows.prompt_tokens,
+        rows.output_tokens,
+        provenance=provenance | {"counts": counts},
+        **rows.columns,
+    )
+    order = np.argsort(seconds, kind="stable")
+    picked = order[~empty[order]]
+    return load if np.array_equal(picked, np.arange(len(load))) else load.slice(picked)
