@@ -90,6 +90,12 @@ def _pluggable(kind: str) -> Callable[[str], str]:
     return check
 
 
+def _name_of(kind: str) -> tuple[AfterValidator, WithJsonSchema]:
+    """A name of a catalogue or of a plug-in; json_schema.py fills the names in."""
+    check = _named(kind) if kind in catalog.KINDS else _pluggable(kind)
+    return AfterValidator(check), WithJsonSchema({"type": "string", "x-names": kind})
+
+
 NOUNS = {"routers": "router", "policies": "scheduling policy", "formats": "trace format"}
 
 Seconds = Annotated[float, *_unit("s"), AfterValidator(_over_zero)]
@@ -104,8 +110,8 @@ Count = Annotated[int, Field(ge=1, le=2**31 - 1)]
 CountOrZero = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 
-AcceleratorName = Annotated[str, AfterValidator(_named("accelerators"))]
-PresetName = Annotated[str, AfterValidator(_named("presets"))]
-RouterName = Annotated[str, AfterValidator(_pluggable("routers"))]
-PolicyName = Annotated[str, AfterValidator(_pluggable("policies"))]
-FormatName = Annotated[str, AfterValidator(_pluggable("formats"))]
+AcceleratorName = Annotated[str, *_name_of("accelerators")]
+PresetName = Annotated[str, *_name_of("presets")]
+RouterName = Annotated[str, *_name_of("routers")]
+PolicyName = Annotated[str, *_name_of("policies")]
+FormatName = Annotated[str, *_name_of("formats")]
