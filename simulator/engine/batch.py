@@ -92,8 +92,17 @@ class Batch:
 
         Registration is at allocation, but of known tokens only: with async scheduling that is one less (R52, R53).
         """
-        ahead = 0 if self.args.async_scheduling else 1
+        ahead = not self.args.async_scheduling or request.skipped == self.step - 1
         return request.target + self.step - request.since + ahead
+
+    def in_flight(self, request: Request) -> bool:
+        """Whether the batch planned before this one, if its outputs are still to come, holds this running request."""
+        before = self.step - 1
+        if not self.args.async_scheduling:
+            return False
+        if request.since >= 0:
+            return request.skipped != before
+        return request.in_flight == before or request.free_step == before
 
     # ── changes of state ────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -172,19 +181,19 @@ class Batch:
 
         scheduled: it had already got its token in the step being planned, which is undone (R15).
         """
-        step, ahead = self.step, self.args.async_scheduling
+        pending = self.in_flight(request)
         held = known = computed = self.computed(request)
         if request.since >= 0:
             held += scheduled
-            known = computed if ahead and request.since == step else computed + scheduled - ahead
+            known = computed if pending and request.since == self.step else computed + scheduled - pending
             sampled = computed - request.prompt + 1
             self.leaves[request.leave_step].remove(request)
             self._uncount(request)
             self.stop_writing(request)
-            self._stop(request, sampled)
+            self._stop(request, sampled, pending)
         elif request.free_step >= 0:
-            known = computed - ahead
-            self._stop(request, request.output)
+            known = computed - pending
+            self._stop(request, request.output, pending)
         else:
             self.prefilling.remove(request)
         self.cache.release(request, held, known)
@@ -194,11 +203,10 @@ class Batch:
         del self.running[request]
         self.waiting.put_back(request)
 
-    def _stop(self, request: Request, sampled: int) -> None:
+    def _stop(self, request: Request, sampled: int, pending: bool) -> None:
         self.frees[request.free_step].remove(request)
-        request.emitted = sampled
-        if self.args.async_scheduling:
-            request.emitted -= 1
+        request.emitted = sampled - pending
+        if pending:
             request.in_flight = self.step - 1
             self.stale.append(request)
 

@@ -55,11 +55,15 @@ def load(path: Path) -> dict[str, Any]:
         case = json.loads(data)
     except (OSError, ValueError) as error:
         raise InputError(Problem(str(path), f"cannot be read: {error}")) from error
-    missing = [key for key in ("config", "requests", "steps") if not isinstance(case, dict) or key not in case]
+    missing = [
+        key for key in ("config", "requests", "steps") if not isinstance(case, dict) or key not in case
+    ]
     if missing:
         raise InputError(Problem(str(path), f"not a recorded schedule: no {', '.join(missing)}"))
     if case.get("format") != FORMAT:
-        raise InputError(Problem(str(path), f"format {case.get('format')!r} of recorded schedules", f"format {FORMAT}"))
+        raise InputError(
+            Problem(str(path), f"format {case.get('format')!r} of recorded schedules", f"format {FORMAT}")
+        )
     return case
 
 
@@ -73,9 +77,13 @@ def validate(path: Path, exact: bool = False) -> Verdict:
         for key in COMPARED:
             if got.get(key) != _plain(expected.get(key)):
                 what = _difference(key, got.get(key), _plain(expected.get(key)))
-                return Verdict(name, len(case["steps"]), f"step {expected['step']}: {what}", replay.from_totals)
+                return Verdict(
+                    name, len(case["steps"]), f"step {expected['step']}: {what}", replay.from_totals
+                )
     if replay.busy() and case["summary"].get("completed", True):
-        return Verdict(name, len(case["steps"]), "requests are left after the last recorded step", replay.from_totals)
+        return Verdict(
+            name, len(case["steps"]), "requests are left after the last recorded step", replay.from_totals
+        )
     return Verdict(name, len(case["steps"]), "", replay.from_totals)
 
 
@@ -190,7 +198,7 @@ class Replay:
         return [
             (request, chunks.get(request, 1))
             for request in self.batch.running
-            if request in chunks or 0 <= request.since <= step.index
+            if request in chunks or (0 <= request.since <= step.index and request not in step.left_out)
         ]
 
     def _describe(self, step: Step, scheduled: list[tuple[Request, int]], seen: dict[str, Any]) -> None:

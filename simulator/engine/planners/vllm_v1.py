@@ -131,7 +131,7 @@ def _make_room(
     while blocks > batch.cache.free:
         j = batch.policy.victim(order)
         victim = order[j]
-        if batch.keeps_written and _in_flight(batch, victim):
+        if batch.keeps_written and batch.in_flight(victim):
             return i, budget, STOP
         del order[j]
         undone = got.pop(victim, None)
@@ -144,14 +144,6 @@ def _make_room(
         if victim is request:
             return i, budget, STOP if batch.policy.ordered else GONE
     return i, budget, ROOM
-
-
-def _in_flight(batch: Batch, request: Request) -> bool:
-    """Whether the batch that is not processed yet holds this request (R89)."""
-    before = batch.step - 1
-    if request.since >= 0:
-        return request.skipped != before
-    return request.in_flight == before or request.free_step == before
 
 
 def _collect(batch: Batch, step: Step, order: list[Request], got: dict[Request, tuple[int, int]]) -> None:
