@@ -1,0 +1,45 @@
+# `make run` and `make test` work as the first command on a machine with Python ≥ 3.11 and make.
+
+PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3 python; do \
+	$$python -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+BIN := .venv/bin
+SCENARIO ?= scenarios/rag.yaml
+WORKERS ?= 2
+
+.PHONY: run test test-slow bench format clean
+
+run: .venv/installed
+	$(BIN)/sim run $(SCENARIO)
+
+test: .venv/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy --strict simulator
+	$(BIN)/lint-imports
+	$(BIN)/pytest -n $(WORKERS)
+
+test-slow: .venv/installed-dev
+	$(BIN)/pytest -n $(WORKERS) -m slow
+
+bench: .venv/installed-dev
+	$(BIN)/pytest benchmarks --benchmark-enable --benchmark-only
+
+format: .venv/installed-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+
+.venv/installed: pyproject.toml | .venv/bin/pip
+	$(BIN)/pip install --quiet --disable-pip-version-check -e .
+	touch $@
+
+.venv/installed-dev: pyproject.toml | .venv/bin/pip
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]'
+	touch $@ .venv/installed
+
+.venv/bin/pip:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer with venv is needed (Debian and Ubuntu: apt install python3-venv); \
+	name one with: make PYTHON=/path/to/python3"; exit 1; }
+	$(PYTHON) -m venv .venv
