@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
+from pydantic import ValidationInfo
 from pydantic_core import PydanticCustomError
+
+from simulator.scenario.fields import known_name
 
 Fault = tuple[tuple[str, ...], str, str]
 Section = TypeVar("Section")
@@ -82,8 +85,6 @@ def run(section: Any) -> Iterator[Fault]:
 
 
 def scenario(whole: Any) -> Iterator[Fault]:
-    yield from _source(whole.workload)
-    yield from _model(whole.model)
     if whole.workload.synthetic is not None and whole.run.resample:
         yield ("run", "resample"), "has no effect on a synthetic workload", "leave it out"
     used = {pool.accelerator for pool in whole.fleet.pools.values()}
@@ -92,17 +93,19 @@ def scenario(whole: Any) -> Iterator[Fault]:
             yield ("prices", name), "has no effect: no pool has that accelerator", ", ".join(sorted(used))
 
 
-def _model(model: Any) -> Iterator[Fault]:
-    if model.name is None and model.config is None:
-        yield (
-            ("model",),
-            "no model",
-            "name: a name of `sim list models`, or config: a Hugging Face config.json",
-        )
+def model(section: Any) -> Iterator[Fault]:
+    if section.name is None and section.config is None:
+        yield (), "no model", "name: a name of `sim list models`, or config: a Hugging Face config.json"
+
+
+def model_name(name: str | None, info: ValidationInfo) -> str | None:
+    """A pydantic validator: a name without a config must be in the catalogue."""
+    if name is not None and info.data.get("config") is None:
+        return known_name("models", name)
+    return name
 
 
 TRACE_ONLY: dict[str, Any] = {
-    "trace_sha256": None,
     "format": None,
     "format_options": {},
     "skip_bad_rows": False,
@@ -110,11 +113,67 @@ TRACE_ONLY: dict[str, Any] = {
 }
 
 
-def _source(workload: Any) -> Iterator[Fault]:
-    if (workload.trace is None) == (workload.synthetic is None):
-        found = "no workload" if workload.trace is None else "two workloads: trace and synthetic"
-        yield ("workload",), found, "exactly one of trace and synthetic"
-    elif workload.synthetic is not None:
+def workload(section: Any) -> Iterator[Fault]:
+    if (section.trace is None) == (section.synthetic is None):
+        found = "no workload" if section.trace is None else "two workloads: trace and synthetic"
+        yield (), found, "exactly one of trace and synthetic"
+    elif section.synthetic is not None:
         for key, default in TRACE_ONLY.items():
-            if getattr(workload, key) != default:
-                yield ("workload", key), "has no effect on a synthetic workload", "leave it out"
+            if getattr(section, key) != default:
+                yield (key,), "has no effect on a synthetic workload", "leave it out"
+        if section.synthetic.arrivals.kind == "closed_loop" and section.rate_scale != 1:
+            yield ("rate_scale",), "has no effect on a closed loop", "synthetic.arrivals.concurrency"
+    if section.slice and section.slice.end is not None and section.slice.end <= section.slice.start:
+        yield ("slice", "end"), "is not after its start", f"more than {section.slice.start:g} s"
+
+
+Alternatives = tuple[frozenset[str], ...]
+
+
+def by_kind(
+    table: dict[str, tuple[Alternatives, dict[str, Any]]], common: frozenset[str]
+) -> Callable[[Any], Iterator[Fault]]:
+    """A check of a section whose `kind` decides on its keys.
+
+    table: kind → sets of keys, one of which must be given whole; and optional keys with their defaults.
+    """
+
+    def check(section: Any) -> Iterator[Fault]:
+        alternatives, optional = table[section.kind]
+        given = section.model_fields_set - {"kind"} - common - optional.keys()
+        needed = max(alternatives, key=lambda keys: (len(keys & given), -len(keys - given)))
+        allowed = " or ".join(", ".join(sorted(keys)) for keys in alternatives if keys)
+        for key in sorted(needed - given):
+            yield (), f"{key} is missing: kind {section.kind} needs it", allowed
+        for key in sorted(given - needed):
+            yield (key,), f"has no effect with kind {section.kind}", allowed or "leave it out"
+
+    return check
+
+
+def lengths(table: dict[str, tuple[Alternatives, dict[str, Any]]]) -> Callable[[Any], Iterator[Fault]]:
+    """A check of a distribution of tokens."""
+    kinds = by_kind(table, frozenset())
+
+    def check(section: Any) -> Iterator[Fault]:
+        yield from kinds(section)
+        if section.max is not None and section.max < (section.min or 1):
+            yield ("max",), f"{section.max} is less than min", f"{section.min or 1} or more"
+        if section.median and section.p90 and section.p90 < section.median:
+            yield ("p90",), f"{section.p90:g} is less than the median", f"{section.median:g} or more"
+        yield from _quantiles(section.quantiles or {})
+
+    return check
+
+
+def _quantiles(given: dict[str, float]) -> Iterator[Fault]:
+    try:
+        percents = [float(key) for key in given]
+    except ValueError:
+        yield ("quantiles",), "a percent is no number", "percent: tokens, such as 50: 1200"
+        return
+    tokens = list(given.values())
+    if given and (len(given) < 2 or percents[0] <= 0 or percents[-1] >= 100):
+        yield ("quantiles",), "two or more percents between 0 and 100 are needed", "percent: tokens"
+    if percents != sorted(set(percents)) or tokens != sorted(tokens):
+        yield ("quantiles",), "percents and tokens must ascend", "percent: tokens"

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from simulator import catalog, plugins
 from simulator.errors import unknown
 from simulator.units import quantity
+
+
+class Section(BaseModel):
+    """A mapping of known keys: an unknown one is an error, and so is a value of another type."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, protected_namespaces=())
 
 
 def fault(what: str, allowed: str = "", hint: str = "") -> PydanticCustomError:
@@ -37,6 +44,7 @@ EXAMPLES = {
     "byte/s": "400 Gbit/s",
     "1/s": "12 /s",
     "$/h": "2.5 $/h",
+    "token": "8k",
     "1": "0.9 or 90 %",
 }
 
@@ -65,16 +73,12 @@ def _share(value: float) -> float:
     return value
 
 
-def _named(kind: str) -> Callable[[str], str]:
-    """Checks that a catalogue has the name, and gives the catalogue's own spelling."""
-
-    def check(name: str) -> str:
-        if catalog.known(kind, name):
-            return catalog.canonical(kind, name)
-        problem = unknown("", kind.removesuffix("s"), name, catalog.names(kind))
-        raise fault(problem.what, problem.allowed, problem.hint)
-
-    return check
+def known_name(kind: str, name: str) -> str:
+    """The catalogue's own spelling of a name; a fault if it has none."""
+    if catalog.known(kind, name):
+        return catalog.canonical(kind, name)
+    problem = unknown("", kind.removesuffix("s"), name, catalog.names(kind))
+    raise fault(problem.what, problem.allowed, problem.hint)
 
 
 def _pluggable(kind: str) -> Callable[[str], str]:
@@ -92,7 +96,7 @@ def _pluggable(kind: str) -> Callable[[str], str]:
 
 def _name_of(kind: str) -> tuple[AfterValidator, WithJsonSchema]:
     """A name of a catalogue or of a plug-in; json_schema.py fills the names in."""
-    check = _named(kind) if kind in catalog.KINDS else _pluggable(kind)
+    check = partial(known_name, kind) if kind in catalog.KINDS else _pluggable(kind)
     return AfterValidator(check), WithJsonSchema({"type": "string", "x-names": kind})
 
 
@@ -106,8 +110,18 @@ PricePerHour = Annotated[float, *_unit("$/h"), AfterValidator(_zero_or_more)]
 Share = Annotated[float, *_unit("1"), AfterValidator(_share)]
 Factor = Annotated[float, *_unit("1"), AfterValidator(_over_zero)]
 
+
+def _tokens(value: float) -> int:
+    if not 1 <= value < 2**31 or value != int(value):
+        raise fault(f"{value:g} is no number of tokens", "a whole number of 1 or more")
+    return int(value)
+
+
+Rate = Annotated[float, *_unit("1/s"), AfterValidator(_over_zero)]
+Tokens = Annotated[float, *_unit("token"), AfterValidator(_tokens)]
 Count = Annotated[int, Field(ge=1, le=2**31 - 1)]
 CountOrZero = Annotated[int, Field(ge=0, le=2**31 - 1)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 
 AcceleratorName = Annotated[str, *_name_of("accelerators")]

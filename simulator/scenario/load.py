@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simulator.errors import InputError, Problem, nearest
 from simulator.scenario import parse
+from simulator.scenario.files import missing, named
 from simulator.scenario.positions import Node, Where, merge, place, plain
 from simulator.scenario.resolved import Resolved
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from simulator.scenario.schema import Scenario
 
 MAX_EXTENDS = 16
+MAX_SHOWN = 60  # characters of a wrong value
 
 
 def load(path: str | os.PathLike[str], sets: Sequence[str] = ()) -> Resolved:
@@ -26,7 +29,8 @@ def load(path: str | os.PathLike[str], sets: Sequence[str] = ()) -> Resolved:
     from simulator.scenario.resolve import resolve
 
     document = read(path, sets)
-    return resolve(validate(document), document)
+    files = named(document)
+    return resolve(validate(document, missing(document, files)), document, files)
 
 
 def read(path: str | os.PathLike[str], sets: Sequence[str] = ()) -> Node:
@@ -58,7 +62,8 @@ def _extended(path: Path, shown: str, below: tuple[Path, ...]) -> Node:
         raise InputError(Problem(str(parent.where), f"extends more than {MAX_EXTENDS} files in a row"))
     if not target.is_file():
         raise InputError(Problem(str(parent.where), f"no such file: {parent.value}", "relative to this file"))
-    return merge(_extended(target, os.fspath(target), chain), node)
+    whole = merge(_extended(target, os.fspath(target), chain), node)
+    return Node(whole.value, node.where)
 
 
 def assigned(assignment: str) -> Node:
@@ -79,17 +84,20 @@ def assigned(assignment: str) -> Node:
     return node
 
 
-def validate(document: Node) -> Scenario:
-    """The document as a Scenario. Raises InputError with every fault."""
+def validate(document: Node, problems: Sequence[Problem] = ()) -> Scenario:
+    """The document as a Scenario. Raises InputError with every fault, and the `problems` known already."""
     from pydantic import ValidationError
 
     from simulator.scenario.schema import Scenario
 
     try:
-        return Scenario.model_validate(plain(document))
+        scenario = Scenario.model_validate(plain(document))
     except ValidationError as error:
         found = [problem for item in error.errors(include_url=False) for problem in _problems(document, item)]
-        raise InputError(in_order(found)) from None
+        raise InputError(in_order([*problems, *found])) from None
+    if problems:
+        raise InputError(in_order(problems))
+    return scenario
 
 
 def in_order(problems: Sequence[Problem]) -> list[Problem]:
@@ -110,16 +118,19 @@ def _problems(document: Node, item: Any) -> list[Problem]:
             _at(document, path + tuple(below), what, allowed) for below, what, allowed in context["faults"]
         ]
     if item["type"] == "scenario":
-        return [_at(document, path, f"{_name(path)}: {context['what']}", context["allowed"], context["hint"])]
+        return [_at(document, path, context["what"], context["allowed"], context["hint"])]
     if item["type"] == "extra_forbidden":
         return [_unknown_key(document, path)]
+    if item["type"] == "literal_error":
+        return [_not_among(document, path, item)]
     if item["type"] == "missing":
         return [Problem(str(place(document, path)), f"{_name(path)} is missing")]
-    return [_at(document, path, f"{_name(path)}: {_said(item)}")]
+    return [_at(document, path, _said(item))]
 
 
 def _at(document: Node, path: tuple[Any, ...], what: str, allowed: str = "", hint: str = "") -> Problem:
-    return Problem(str(place(document, path)), what, allowed, hint)
+    name = _name(path)
+    return Problem(str(place(document, path)), f"{name}: {what}" if name else what, allowed, hint)
 
 
 def _name(path: tuple[Any, ...]) -> str:
@@ -127,7 +138,18 @@ def _name(path: tuple[Any, ...]) -> str:
 
 
 def _said(item: Any) -> str:
-    return str(item["msg"]).replace("Input should be", "should be")
+    """What pydantic says, with the value; its "Input should be …" is what is allowed."""
+    shown = repr(item["input"])
+    shown = shown if len(shown) <= MAX_SHOWN else shown[:MAX_SHOWN] + "…"
+    return f"{shown} is wrong: {str(item['msg']).replace('Input should', 'it should')}"
+
+
+def _not_among(document: Node, path: tuple[Any, ...], item: Any) -> Problem:
+    """A word that is not one of a few."""
+    allowed = re.findall(r"'([^']*)'", item["ctx"]["expected"])
+    close = nearest(str(item["input"]), allowed)
+    hint = f"did you mean {close!r}?" if close else ""
+    return _at(document, path, f"unknown value {item['input']!r}", ", ".join(allowed), hint)
 
 
 def _unknown_key(document: Node, path: tuple[Any, ...]) -> Problem:

@@ -34,7 +34,7 @@ class Node:
     size: int = 1
 
 
-Path_ = tuple[str | int, ...]
+Place = tuple[str | int, ...]
 
 
 def plain(node: Node) -> Any:
@@ -46,7 +46,7 @@ def plain(node: Node) -> Any:
     return node.value
 
 
-def find(node: Node, path: Path_) -> Node | None:
+def find(node: Node, path: Place) -> Node | None:
     """The node at a path of keys and indices, or None."""
     for step in path:
         children = node.value
@@ -59,7 +59,7 @@ def find(node: Node, path: Path_) -> Node | None:
     return node
 
 
-def place(node: Node, path: Path_, of_key: bool = False) -> Where:
+def place(node: Node, path: Place, of_key: bool = False) -> Where:
     """Where the value (or its key) at a path was written; if it is not there, the innermost thing around."""
     for length in range(len(path), -1, -1):
         found = find(node, path[:length])
@@ -76,4 +76,4 @@ def merge(base: Node, over: Node) -> Node:
     merged = dict(base.value)
     for key, child in over.value.items():
         merged[key] = merge(merged[key], child) if key in merged else child
-    return Node(merged, over.where, over.key)
+    return Node(merged, base.where, base.key)

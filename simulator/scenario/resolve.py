@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +11,11 @@ from simulator import catalog
 from simulator.errors import InputError, Problem
 from simulator.scenario import resolved as r
 from simulator.scenario.engine_args import engine_args
-from simulator.scenario.positions import Node, Where, place
+from simulator.scenario.files import sha256, shown
+from simulator.scenario.positions import Node, Place, place
 from simulator.scenario.supported import unsupported
-from simulator.scenario.write import digest, document_of, file_sha256, places
+from simulator.scenario.synthetic import SyntheticSection, written
+from simulator.scenario.write import digest, document_of, places
 
 if TYPE_CHECKING:
     from simulator.scenario import schema as s
@@ -30,25 +33,24 @@ DTYPES = {
 }
 
 
-def resolve(scenario: s.Scenario, document: Node) -> r.Resolved:
-    """A valid Scenario and the document it came from, as the values that a simulation needs.
+def resolve(scenario: s.Scenario, document: Node, files: Mapping[Place, Path]) -> r.Resolved:
+    """A valid Scenario, its document and the files it names, as the values that a simulation needs.
 
-    Raises InputError with every fault: missing files, names without an entry, what this release cannot do.
+    Raises InputError with every fault: what the engine would not start with, what this release cannot do.
     """
     problems = unsupported(scenario, document)
 
-    def refuse(path: tuple[str, ...], what: str, allowed: str = "", hint: str = "") -> None:
+    def refuse(path: Place, what: str, allowed: str = "", hint: str = "") -> None:
         problems.append(Problem(str(place(document, path)), what, allowed, hint))
 
-    model = _model(scenario.model, document, refuse)
-    workload = _workload(scenario.workload, document, refuse)
-    pools = tuple(_pool(name, pool, model, document, refuse) for name, pool in scenario.fleet.pools.items())
-    router = _plugin(scenario.fleet.router, ("fleet", "router"), document, refuse)
+    digests = _digests(scenario, document, files, refuse)
+    model = _model(scenario.model, files, refuse)
+    pools = tuple(_pool(name, pool, model, files, refuse) for name, pool in scenario.fleet.pools.items())
     if problems or model is None:
         raise InputError(list(dict.fromkeys(problems)))
-    fleet = r.FleetSpec(router, pools, None)
-    run = _run(scenario, pools)
-    filled = document_of(scenario, model, workload, fleet, run)
+    fleet = r.FleetSpec(_plugin(scenario.fleet.router, ("fleet", "router"), files), pools, None)
+    workload, run = _workload(scenario.workload, files), _run(scenario, pools)
+    filled = document_of(scenario, fleet, run, digests)
     return r.Resolved(
         name=scenario.name,
         seed=scenario.seed,
@@ -63,17 +65,23 @@ def resolve(scenario: s.Scenario, document: Node) -> r.Resolved:
     )
 
 
-def path_of(document: Node, path: tuple[str, ...]) -> Path:
-    """The file that a value names, relative to the file in which it was written."""
-    where: Where = place(document, path)
-    found: Any = document
-    for step in path:
-        found = found.value[step]
-    return where.directory / str(found.value)
+def _digests(
+    scenario: s.Scenario, document: Node, files: Mapping[Place, Path], refuse: Refuse
+) -> dict[Place, tuple[str, str]]:
+    """Each named file as this scenario's folder would write it, and its SHA-256."""
+    top = document.where.directory
+    found = {path: (shown(file, top), sha256(file)) for path, file in files.items()}
+    known = dict(found.values())
+    for name, pinned in scenario.files.items():
+        if name not in known:
+            refuse(("files", name), "has no effect: the scenario names no such file", ", ".join(known))
+        elif known[name] != pinned:
+            refuse(("files", name), f"{name} has another content: {known[name]}")
+    return found
 
 
-def _model(section: s.ModelSection, document: Node, refuse: Refuse) -> r.ModelSpec | None:
-    shape = _shape(section, document, refuse)
+def _model(section: s.ModelSection, files: Mapping[Place, Path], refuse: Refuse) -> r.ModelSpec | None:
+    shape = _shape(section, files, refuse)
     if shape is None:
         return None
     weights, activations = DTYPES[section.quantization]
@@ -81,43 +89,40 @@ def _model(section: s.ModelSection, document: Node, refuse: Refuse) -> r.ModelSp
     return r.ModelSpec(shape, section.quantization, weights, activations, kv)
 
 
-def _shape(section: s.ModelSection, document: Node, refuse: Refuse) -> catalog.Model | None:
-    try:
-        if section.config is None:
-            at = str(place(document, ("model", "name")))
-            return catalog.load("models", str(section.name), at)  # type: ignore[no-any-return] # load is by kind
-        return None
-    except InputError as error:
-        refuse(("model", "name"), error.problems[0].what, error.problems[0].allowed, error.problems[0].hint)
-        return None
+def _shape(section: s.ModelSection, files: Mapping[Place, Path], refuse: Refuse) -> catalog.Model | None:
+    if section.config is None:
+        model: catalog.Model = catalog.load("models", str(section.name))
+        return model
+    return None
 
 
-def _workload(section: s.WorkloadSection, document: Node, refuse: Refuse) -> r.WorkloadSpec:
-    trace = None
-    if section.trace is not None:
-        path = path_of(document, ("workload", "trace"))
-        trace = str(path.absolute())
-        if not path.is_file():
-            refuse(("workload", "trace"), f"no such file: {section.trace}", "a trace, relative to this file")
-        elif section.trace_sha256 not in (None, file_sha256(path)):
-            refuse(("workload", "trace_sha256"), f"{section.trace} has another content: {file_sha256(path)}")
-    synthetic = {"name": section.synthetic} if isinstance(section.synthetic, str) else section.synthetic
+def _workload(section: s.WorkloadSection, files: Mapping[Place, Path]) -> r.WorkloadSpec:
+    trace = files.get(("workload", "trace"))
     part = section.slice
     return r.WorkloadSpec(
-        trace=trace,
+        trace=None if trace is None else str(trace.absolute()),
         format=section.format,
         format_options=section.format_options,
-        synthetic=synthetic,
+        synthetic=_synthetic(section.synthetic, files) if section.synthetic else None,
         rate_scale=section.rate_scale,
         limit=section.limit,
         over_limit=section.over_limit,
         skip_bad_rows=section.skip_bad_rows,
-        slice_s=(part.start, part.end if part.end is not None else float("inf")) if part else None,
+        slice_s=(part.start, float("inf") if part.end is None else part.end) if part else None,
     )
 
 
+def _synthetic(section: SyntheticSection, files: Mapping[Place, Path]) -> dict[str, Any]:
+    """Its parameters, with the paths of files absolute."""
+    values = written(section)
+    for path, file in files.items():
+        if path[:2] == ("workload", "synthetic"):
+            values[str(path[2])][str(path[3])] = str(file.absolute())
+    return values
+
+
 def _pool(
-    name: str, pool: s.PoolSection, model: r.ModelSpec | None, document: Node, refuse: Refuse
+    name: str, pool: s.PoolSection, model: r.ModelSpec | None, files: Mapping[Place, Path], refuse: Refuse
 ) -> r.PoolSpec:
     accelerator: catalog.Accelerator = catalog.load("accelerators", pool.accelerator)
     at = ("fleet", "pools", name)
@@ -125,23 +130,34 @@ def _pool(
     engine = engine_args(
         pool.engine, accelerator, limit, lambda key, *text: refuse((*at, "engine", key), *text)
     )
+    policy = files.get((*at, "engine", "scheduling_policy"))
+    if policy is not None:
+        engine = replace(engine, scheduling_policy=str(policy.absolute()))
+    if model is not None:
+        _heads(
+            model.shape, pool.tensor_parallel_size, lambda *text: refuse((*at, "tensor_parallel_size"), *text)
+        )
     layout = r.Layout(
         pool.tensor_parallel_size,
         pool.pipeline_parallel_size,
         pool.data_parallel_size,
         pool.enable_expert_parallel,
     )
-    router = _plugin(pool.router, (*at, "router"), document, refuse) if pool.router else None
+    router = _plugin(pool.router, (*at, "router"), files) if pool.router else None
     return r.PoolSpec(name, pool.role, pool.replicas, accelerator, layout, engine, router, pool.step_time)
 
 
-def _plugin(section: s.PluginSection, at: tuple[str, ...], document: Node, refuse: Refuse) -> r.Plugin:
-    if not section.name.endswith(".py"):
-        return r.Plugin(section.name, section.options)
-    path = place(document, at).directory / section.name
-    if not path.is_file():
-        refuse(at, f"no such file: {section.name}", "a Python file, relative to this file")
-    return r.Plugin(str(path.absolute()), section.options)
+def _heads(shape: catalog.Model, ranks: int, refuse: Refuse) -> None:
+    """Attention heads are spread whole over the ranks; vLLM refuses to start otherwise."""
+    heads = shape.num_attention_heads
+    if heads % ranks:
+        fitting = ", ".join(str(size) for size in range(1, heads + 1) if heads % size == 0)
+        refuse(f"{ranks} does not divide the {heads} attention heads of {shape.name}", fitting)
+
+
+def _plugin(section: s.PluginSection, at: Place, files: Mapping[Place, Path]) -> r.Plugin:
+    path = files.get((*at, "name"), files.get(at))
+    return r.Plugin(section.name if path is None else str(path.absolute()), section.options)
 
 
 def _slo(section: s.SloSection | None) -> r.SloSpec | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from simulator.scenario import checks
 from simulator.scenario.fields import (
@@ -22,17 +22,11 @@ from simulator.scenario.fields import (
     RouterName,
     Seconds,
     SecondsOrZero,
+    Section,
+    Sha256,
     Share,
-    fault,
 )
-
-
-class Section(BaseModel):
-    """A mapping of known keys: an unknown one is an error, and so is a value of another type."""
-
-    model_config = ConfigDict(
-        extra="forbid", strict=True, frozen=True, protected_namespaces=(), use_attribute_docstrings=True
-    )
+from simulator.scenario.synthetic import Synthetic
 
 
 class Slice(Section):
@@ -47,14 +41,17 @@ class Slice(Section):
 class ModelSection(Section):
     """The model that is served: a name of the catalogue, a Hugging Face config.json, or its fields inline."""
 
-    name: Name | None = None
-    """A name of `sim list models`; with `config`, any name."""
     config: str | dict[str, Any] | None = None
     """The path of a Hugging Face config.json (relative to this file), or its fields."""
+    name: Name | None = None
+    """A name of `sim list models`; with `config`, any name."""
     quantization: Literal["none", "fp8", "w8a16", "int8", "int4", "fp4"] = "none"
     """Of the weights: none (bf16), fp8 (W8A8), w8a16, int8 (W8A8), int4 (W4A16), fp4 (W4A4)."""
     kv_cache_dtype: Literal["auto", "bf16", "fp8"] = "auto"
     """Of the KV cache; auto: bf16."""
+
+    _named = field_validator("name")(checks.model_name)
+    _checked = model_validator(mode="after")(checks.raising(checks.model))
 
 
 class WorkloadSection(Section):
@@ -62,17 +59,15 @@ class WorkloadSection(Section):
 
     trace: str | None = None
     """The path of a trace file, relative to this file."""
-    trace_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
-    """The trace's SHA-256: another content under that path is refused."""
     format: FormatName | None = None
     """The trace's format, a name of `sim list formats`; default: recognised by its content."""
-    format_options: dict[str, Any] = {}
+    format_options: dict[str, Any] = Field(default_factory=dict)
     """Options of that format."""
     skip_bad_rows: bool = False
     """Leave out rows that cannot be read, and count them, in place of refusing the trace."""
     slice: Slice | None = None
     """Replay only a part of the trace."""
-    synthetic: dict[str, Any] | str | None = None
+    synthetic: Synthetic | None = None
     """A generated workload: its parameters, or a name of `sim list workloads`."""
     rate_scale: Factor = 1.0
     """Arrivals come so many times as fast; lengths stay."""
@@ -81,13 +76,15 @@ class WorkloadSection(Section):
     over_limit: Literal["error", "drop", "clip"] = "error"
     """Requests longer than the model allows: refuse the run, drop them or clip them (both counted)."""
 
+    _checked = model_validator(mode="after")(checks.raising(checks.workload))
+
 
 class PluginSection(Section):
     """A router by its name, with its options."""
 
     name: RouterName
     """A name of `sim list routers`, or the path of a .py file, relative to this file."""
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = Field(default_factory=dict)
     """Its options: see `sim show NAME`."""
 
 
@@ -258,10 +255,9 @@ class Scenario(Section):
     fleet: FleetSection
     slo: SloSection | None = None
     run: RunSection = RunSection()
-    prices: dict[AcceleratorName, PricePerHour] = {}
+    prices: dict[AcceleratorName, PricePerHour] = Field(default_factory=dict)
     """Price of one accelerator an hour, in place of the catalogue's."""
+    files: dict[str, Sha256] = Field(default_factory=dict)
+    """SHA-256 of files that this scenario names: another content under that path is refused."""
 
     _checked = model_validator(mode="after")(checks.raising(checks.scenario))
-
-
-__all__ = ["Scenario", "fault"]

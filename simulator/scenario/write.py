@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simulator.scenario import resolved as r
-from simulator.scenario.positions import Node
+from simulator.scenario.positions import Node, Place
+from simulator.scenario.synthetic import written
 
 if TYPE_CHECKING:
     from simulator.scenario.schema import Scenario
@@ -18,38 +19,57 @@ ENGINE_FACTS = ("version", "planner")  # of the preset, not arguments
 
 
 def document_of(
-    scenario: Scenario, model: r.ModelSpec, workload: r.WorkloadSpec, fleet: r.FleetSpec, run: r.RunSpec
+    scenario: Scenario, fleet: r.FleetSpec, run: r.RunSpec, files: Mapping[Place, tuple[str, str]]
 ) -> dict[str, Any]:
-    """The scenario with every default filled in, in plain values and SI units; it can be loaded again."""
-    written = scenario.model_dump(exclude_none=True)
-    written["model"]["kv_cache_dtype"] = model.kv_dtype
-    if workload.trace is not None:
-        written["workload"]["trace_sha256"] = file_sha256(Path(workload.trace))
+    """The scenario with every default filled in, in plain values and SI units; it can be loaded again.
+
+    files: each value that names a file: the path as its folder would write it, and the SHA-256.
+    """
+    document = scenario.model_dump(exclude_none=True)
+    if scenario.model.kv_cache_dtype == "auto":
+        document["model"]["kv_cache_dtype"] = "bf16"
+    if scenario.workload.synthetic is not None:
+        document["workload"]["synthetic"] = written(scenario.workload.synthetic)
     for pool in fleet.pools:
         engine = {key: value for key, value in asdict(pool.engine).items() if key not in ENGINE_FACTS}
-        written["fleet"]["pools"][pool.name]["engine"] = _present(engine)
-    if run.resample is not None:
-        written["run"]["resample"] = run.resample
-    written["run"].setdefault("warmup", "auto")
-    written["prices"] = dict(sorted(run.price.items()))
-    return _present(written)
+        document["fleet"]["pools"][pool.name]["engine"] = _present(engine)
+    document["run"] |= {"warmup": "auto" if run.warmup_s is None else run.warmup_s}
+    document["run"] |= _present({"resample": run.resample})
+    document["prices"] = dict(sorted(run.price.items()))
+    for path, (shown, _) in files.items():
+        _replace(document, path, shown)
+    document["files"] = dict(sorted(files.values()))
+    return _present(document)
 
 
 def _present(values: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in values.items() if value is not None and value != {}}
 
 
+def _replace(document: Any, path: Place, value: str) -> None:
+    """Puts a value at a path; a plug-in named by its path alone has it under `name` by now."""
+    for step in path[:-1]:
+        document = document[step]
+    if isinstance(document[path[-1]], dict):
+        document[path[-1]]["name"] = value
+    else:
+        document[path[-1]] = value
+
+
 def digest(document: dict[str, Any]) -> str:
-    """SHA-256 (hex) of a document's canonical JSON; a trace counts by its content, not its path."""
-    workload = {key: value for key, value in document["workload"].items() if key != "trace"}
-    text = json.dumps({**document, "workload": workload}, sort_keys=True, separators=(",", ":"))
+    """SHA-256 (hex) of a document's canonical JSON; a file counts by its content, not its path."""
+    files = document.get("files", {})
+    rest = _with_contents({key: value for key, value in document.items() if key != "files"}, files)
+    text = json.dumps(rest, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def file_sha256(path: Path) -> str:
-    """Of a file's bytes, hex."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+def _with_contents(value: Any, files: Mapping[str, str]) -> Any:
+    if isinstance(value, dict):
+        return {key: _with_contents(item, files) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_with_contents(item, files) for item in value]
+    return files.get(value, value) if isinstance(value, str) else value
 
 
 def places(document: Node) -> dict[str, str]:
