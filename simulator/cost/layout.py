@@ -1,0 +1,196 @@
+"""What one rank of a layout runs in a step: its kernels and collectives, for so many tokens."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from simulator.catalog import Accelerator, Model
+from simulator.cost import ops, precision, shape
+from simulator.cost.ops import Op
+from simulator.cost.precision import Precision
+from simulator.scenario.resolved import Layout, ModelSpec
+
+Counted = tuple[Op, float]  # an op and how often a step runs it
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One rank's share. ep: ranks over which the experts are spread."""
+
+    model: Model
+    accelerator: Accelerator
+    precision: Precision
+    kv_dtype: str
+    tp: int
+    pp: int
+    dp: int
+    ep: int
+
+    @property
+    def ranks(self) -> int:
+        """Ranks that run the same layer."""
+        return self.tp * self.dp
+
+
+def plan(model: ModelSpec, accelerator: Accelerator, layout: Layout) -> Plan:
+    tp, dp = layout.tensor_parallel_size, layout.data_parallel_size
+    ep = tp * dp if layout.expert_parallel else 1
+    return Plan(
+        model.shape,
+        accelerator,
+        precision.of(model),
+        model.kv_dtype,
+        tp,
+        layout.pipeline_parallel_size,
+        dp,
+        ep,
+    )
+
+
+def token_ops(plan: Plan, tokens: float) -> list[Counted]:
+    """All that depends on the number of tokens only. With data parallelism `tokens` are those of the busiest
+    rank."""
+    found = [*_attention_projections(plan, tokens), *_mlps(plan, tokens), *_vectors(plan, tokens)]
+    return [*found, *_collectives(plan, tokens)]
+
+
+def head_ops(plan: Plan, rows: float) -> list[Counted]:
+    """The output matrix over the rows that are sampled, and the gathering of its shards."""
+    model = plan.model
+    shard = (math.ceil(model.vocab_size / plan.tp), model.hidden_size)
+    head = ops.gemm("lm_head", rows, shard, 2.0, 2.0)
+    if plan.tp == 1:
+        return [(head, 1.0)]
+    return [
+        (head, 1.0),
+        (ops.collective("logits", "all_gather", rows * model.vocab_size * ops.ACTIVATION), 1.0),
+    ]
+
+
+def chunk_ops(plan: Plan, tokens: float, context: float, kinds: list[str] | None = None) -> list[Counted]:
+    """Attention of one prefill chunk after `context` tokens, in layers of those kinds (default: all)."""
+    counts = shape.kinds(plan.model)
+    wanted = counts if kinds is None else kinds
+    return [(op, float(counts[kind])) for kind in wanted for op in _chunk(plan, kind, tokens, context)]
+
+
+def decode_ops(plan: Plan, sequences: float, keys: float) -> list[Counted]:
+    """Attention of `sequences` decodes over `keys` keys in all."""
+    counts = shape.kinds(plan.model)
+    return [(_decode(plan, kind, sequences, keys), float(count)) for kind, count in counts.items()]
+
+
+def _attention_projections(plan: Plan, tokens: float) -> list[Counted]:
+    found: list[Counted] = []
+    for kind, layers in shape.kinds(plan.model).items():
+        for matrix in shape.attention_matrices(plan.model, kind, plan.tp):
+            found.append((_gemm(plan, matrix, tokens), layers))
+    return found
+
+
+def _mlps(plan: Plan, tokens: float) -> list[Counted]:
+    model = plan.model
+    found: list[Counted] = []
+    if model.dense_layers:
+        found += [(_gemm(plan, m, tokens), model.dense_layers) for m in shape.mlp_matrices(model, plan.tp)]
+    if model.moe_layers:
+        router = ops.gemm("router", tokens, (model.num_experts, model.hidden_size), 2.0, 2.0)
+        found.append((router, model.moe_layers))
+        found += [(_gemm(plan, m, tokens), model.moe_layers) for m in shape.shared_matrices(model, plan.tp)]
+        found.append((_experts(plan, tokens * plan.dp), model.moe_layers))
+    return found
+
+
+def _experts(plan: Plan, tokens: float) -> Op:
+    model = plan.model
+    width = model.moe_intermediate_size // (plan.tp if plan.ep == 1 else 1)
+    experts = ops.Experts(model.hidden_size, width, model.num_experts, model.num_experts_per_tok, plan.ep)
+    hit = ops.expected_experts(tokens, experts)
+    return ops.moe(tokens, experts, plan.precision.weight, hit, plan.accelerator.hbm_bytes_per_s)
+
+
+def _gemm(plan: Plan, matrix: shape.Matrix, tokens: float) -> Op:
+    used = plan.precision
+    return ops.gemm(matrix.name, tokens, (matrix.n, matrix.k), used.weight, used.activation)
+
+
+def _vectors(plan: Plan, tokens: float) -> list[Counted]:
+    """Norms, rotary embedding and the activation between the MLP's matrices."""
+    model, each = plan.model, ops.ACTIVATION
+    layers = float(model.num_hidden_layers)
+    found = [(ops.elementwise("norm", 2 * each * tokens * model.hidden_size), 2 * layers)]
+    rotary = model.full_attention_layers + model.sliding_layers
+    shares = shape.heads(model, shape.FULL, plan.tp)
+    found.append(
+        (ops.elementwise("rope", 2 * each * tokens * (shares.query + shares.kv) * shares.qk_dim), rotary)
+    )
+    width = model.intermediate_size if model.dense_layers else shape.shared_width(model)
+    if width:
+        moved = 3 * each * tokens * width / plan.tp
+        found.append((ops.elementwise("activation", moved), model.dense_layers or model.moe_layers))
+    return found
+
+
+def _collectives(plan: Plan, tokens: float) -> list[Counted]:
+    model, size = plan.model, tokens * plan.model.hidden_size * ops.ACTIVATION
+    found: list[Counted] = []
+    if plan.tp > 1:
+        found.append((ops.collective("all_reduce", "all_reduce", size), 2.0 * model.num_hidden_layers + 1.0))
+    if plan.dp > 1 and model.moe_layers:
+        routed = size * min(model.num_experts_per_tok, plan.ranks)
+        found.append((ops.collective("dispatch_combine", "alltoall", routed), 2.0 * model.moe_layers))
+    if plan.pp > 1:
+        found.append((ops.collective("stage_hand_over", "send", size), plan.pp - 1.0))
+    return found
+
+
+def _chunk(plan: Plan, kind: str, tokens: float, context: float) -> list[Op]:
+    model = plan.model
+    if kind == shape.LINEAR:
+        return [_recurrence(plan, 1, tokens)]
+    if shape.is_mla(model):
+        return [ops.mla_prefill(tokens, context, _expanded(plan)), _expansion(plan, context)]
+    window = model.sliding_window if kind == shape.SLIDING else 0
+    share = shape.heads(model, kind, plan.tp)
+    return [ops.attention_prefill(tokens, context, share, shape.KV_BYTES[plan.kv_dtype], window)]
+
+
+def _decode(plan: Plan, kind: str, sequences: float, keys: float) -> Op:
+    model, each, sms = plan.model, shape.KV_BYTES[plan.kv_dtype], plan.accelerator.sms
+    if kind == shape.LINEAR:
+        return _recurrence(plan, sequences, sequences)
+    if shape.is_mla(model):
+        return ops.mla_decode(sequences, keys, _latent(plan), each, sms)
+    if kind == shape.SLIDING:
+        keys = min(keys, sequences * model.sliding_window)
+    return ops.attention_decode(sequences, keys, shape.heads(model, kind, plan.tp), each, sms)
+
+
+def _expanded(plan: Plan) -> shape.Heads:
+    """MLA's heads as prefill has them: keys and values of full size."""
+    model, count = plan.model, plan.model.num_attention_heads // plan.tp
+    return shape.Heads(count, count, model.qk_nope_head_dim + model.qk_rope_head_dim, model.v_head_dim)
+
+
+def _latent(plan: Plan) -> shape.Heads:
+    """MLA's heads as decode has them: one latent that serves as key and value."""
+    model, count = plan.model, plan.model.num_attention_heads // plan.tp
+    return shape.Heads(count, 1, model.kv_lora_rank + model.qk_rope_head_dim, model.kv_lora_rank)
+
+
+def _expansion(plan: Plan, context: float) -> Op:
+    """A chunk expands the cached latents before it to keys and values again."""
+    heads = _expanded(plan)
+    width = heads.query * (plan.model.qk_nope_head_dim + plan.model.v_head_dim)
+    flops = 2.0 * context * plan.model.kv_lora_rank * width
+    return Op("expansion", "kv_b_context", flops, 2.0 * context * width, 0.0)
+
+
+def _recurrence(plan: Plan, sequences: float, tokens: float) -> Op:
+    """Linear attention: each sequence's state is read and written once, each token updates and reads it."""
+    model = plan.model
+    values = model.linear_num_value_heads * model.linear_value_head_dim / plan.tp
+    state = shape.state_bytes_per_sequence(model) / model.linear_attention_layers / plan.tp
+    flops = 8.0 * tokens * values * model.linear_key_head_dim
+    return Op("recurrence", "linear_attention", flops, 2.0 * sequences * state + 4.0 * tokens * values, 0.0)

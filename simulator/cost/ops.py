@@ -1,0 +1,117 @@
+"""Each operation's FLOPs, bytes and serial length as a function of what it works on, on one rank.
+
+F counts a multiply-add as 2; B is what must cross the memory bus at least once; `lead` is the L of the fit's
+tail: what a kernel walks through one after another. cost/efficiency.py prices F, B and L.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from simulator.cost.shape import Heads
+
+ACTIVATION = 2.0  # bytes of an activation between kernels: bf16
+
+
+class Op(NamedTuple):
+    """One kernel call on one rank. kind: the op of the fits; lead: L, in units of that kind."""
+
+    kind: str
+    name: str
+    flops: float
+    bytes: float
+    lead: float
+
+
+class Experts(NamedTuple):
+    """Routed experts: hidden size, width of one on this rank, how many in all, how many a token takes, and
+    the ranks over which they are spread."""
+
+    hidden: int
+    width: int
+    total: int
+    per_token: int
+    ep: int
+
+
+def gemm(name: str, m: float, shape: tuple[int, int], weight: float, activation: float) -> Op:
+    """m × k times k × n, shape: (n, k); weight, activation: bytes an element. L: thousands of k."""
+    n, k = shape
+    moved = n * k * weight + m * k * activation + ACTIVATION * m * n
+    return Op("gemm", name, 2.0 * m * n * k, moved, k / 1000.0)
+
+
+def pairs(tokens: float, context: float, window: int = 0) -> float:
+    """Query-key pairs of a causal chunk of `tokens` after `context` tokens; a query sees `window` keys at
+    most."""
+    if not window or context + tokens <= window:
+        return tokens * context + tokens * (tokens + 1) / 2.0
+    growing = max(0.0, window - context)  # queries that still see fewer keys than the window
+    return growing * context + growing * (growing + 1) / 2.0 + (tokens - growing) * window
+
+
+def attention_prefill(tokens: float, context: float, heads: Heads, kv_bytes: float, window: int = 0) -> Op:
+    """One chunk of one sequence. kv_bytes: of an element of the cache. L: thousands of keys in reach."""
+    dims = heads.qk_dim + heads.v_dim
+    seen, reach = context, context + tokens
+    if window:
+        seen, reach = min(seen, window), min(reach, window)
+    flops = 2.0 * heads.query * dims * pairs(tokens, context, window)
+    moved = tokens * ACTIVATION * (heads.query + heads.kv) * dims + seen * heads.kv * dims * kv_bytes
+    return Op("attention_prefill", "attention_prefill", flops, moved, reach / 1000.0)
+
+
+def attention_decode(sequences: float, keys: float, heads: Heads, kv_bytes: float, sms: int) -> Op:
+    """A batch of one token each over `keys` keys in all. L: blocks (one a sequence and KV head) per
+    multiprocessor."""
+    dims = heads.qk_dim + heads.v_dim
+    flops = 2.0 * heads.query * dims * keys
+    moved = keys * heads.kv * dims * kv_bytes + sequences * ACTIVATION * heads.query * dims
+    return Op("attention_decode", "attention_decode", flops, moved, sequences * heads.kv / sms)
+
+
+def mla_prefill(tokens: float, context: float, heads: Heads) -> Op:
+    """Multi-head latent attention on expanded keys and values. L: thousands of keys."""
+    dims = heads.qk_dim + heads.v_dim
+    flops = 2.0 * heads.query * dims * pairs(tokens, context)
+    moved = ACTIVATION * heads.query * dims * (2.0 * tokens + context)
+    return Op("mla_prefill", "mla_prefill", flops, moved, (context + tokens) / 1000.0)
+
+
+def mla_decode(sequences: float, keys: float, heads: Heads, kv_bytes: float, sms: int) -> Op:
+    """Absorbed: queries of rank + rope against the latent itself. L: blocks per multiprocessor."""
+    dims = heads.qk_dim + heads.v_dim
+    flops = 2.0 * heads.query * dims * keys
+    moved = keys * heads.qk_dim * kv_bytes + sequences * heads.query * dims * ACTIVATION
+    return Op("mla_decode", "mla_decode", flops, moved, sequences * heads.query / sms)
+
+
+def moe(tokens: float, experts: Experts, weight: float, hit: float, bytes_per_s: float) -> Op:
+    """Routed experts of one rank, `hit` of them touched; weight: bytes an element. L: microseconds that
+    permuting and combining all tokens takes at the memory's bandwidth."""
+    rows = tokens * experts.per_token / experts.ep
+    flops = 6.0 * rows * experts.hidden * experts.width
+    moved = 3.0 * hit * experts.hidden * experts.width * weight
+    moved += rows * (2 * experts.hidden + 3 * experts.width) * ACTIVATION
+    lead = tokens * experts.per_token * experts.hidden * ACTIVATION / bytes_per_s * 1e6
+    return Op("moe", "experts", flops, moved, lead)
+
+
+def expected_experts(tokens: float, experts: Experts) -> float:
+    """Experts of one rank that some of `tokens` tokens reach, each choosing at random."""
+    missed: float = (1.0 - experts.per_token / experts.total) ** tokens
+    return experts.total / experts.ep * (1.0 - missed)
+
+
+def balanced_experts(tokens: float, experts: Experts) -> float:
+    """The same under perfectly balanced routing, as benchmarks have it."""
+    return min(experts.total / experts.ep, max(tokens * experts.per_token / experts.ep, 1.0))
+
+
+def elementwise(name: str, moved: float) -> Op:
+    return Op("elementwise", name, 0.0, moved, 0.0)
+
+
+def collective(name: str, kind: str, size: float) -> Op:
+    """A collective over `size` bytes on each rank; kind: all_reduce, all_gather, alltoall, send."""
+    return Op(kind, name, 0.0, size, 0.0)

@@ -1,0 +1,134 @@
+"""Seconds of each op of a plan: the fit for every kind of kernel that the model runs, looked up once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Protocol
+
+from simulator.catalog import Accelerator
+from simulator.cost import efficiency, precision, shape
+from simulator.cost.efficiency import LinkRate, Rate
+from simulator.cost.layout import Counted, Plan
+from simulator.cost.ops import Op
+
+ELEMENTWISE = {
+    "norm": "elementwise:input_layernorm",
+    "rope": "elementwise:attn_rope",
+    "activation": "elementwise:mlp_act",
+}
+
+
+class Pricer(Protocol):
+    """What turns an op into seconds."""
+
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def source(self) -> str: ...
+
+    @property
+    def median_pct(self) -> float: ...
+
+    @property
+    def p90_pct(self) -> float: ...
+
+    def seconds(self, op: Op) -> float: ...
+
+    def bound(self, op: Op) -> str: ...
+
+
+class Rates:
+    """The rates of one plan, found when first asked for. Keyed by the op's kind, or its name where names
+    differ."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self._found: dict[str, Pricer] = {}
+
+    def of(self, op: Op) -> Pricer:
+        key = op.name if op.name in ELEMENTWISE or op.name in ("lm_head", "router") else op.kind
+        found = self._found.get(key)
+        if found is None:
+            found = self._found[key] = self._find(key)
+        return found
+
+    def seconds(self, op: Op) -> float:
+        return self.of(op).seconds(op)
+
+    def total(self, counted: list[Counted]) -> float:
+        return sum(count * self.seconds(op) for op, count in counted)
+
+    def used(self) -> dict[str, Pricer]:
+        """The rates that were asked for, by key."""
+        return dict(self._found)
+
+    def _find(self, key: str) -> Pricer:
+        accelerator, used = self.plan.accelerator, self.plan.precision
+        if key in ELEMENTWISE:
+            return efficiency.rate(ELEMENTWISE[key], accelerator, "fp16")
+        if key in ("gemm", "lm_head", "router", "expansion"):
+            return self._matrix(key)
+        if key == "moe":
+            return _moe_rate(accelerator, used.moe, used.peak)
+        if key == "recurrence":
+            return _recurrence_rate(accelerator)
+        return self._attention(key) if key.startswith(("attention", "mla")) else self._link(key)
+
+    def _matrix(self, key: str) -> Pricer:
+        """Output matrix and router stay bf16; expanding latents again is so large that compute bounds it."""
+        used = self.plan.precision if key in ("gemm", "expansion") else precision.BF16
+        backends = _backends(used.gemm)
+        found = efficiency.rate("gemm", self.plan.accelerator, used.gemm, peak=used.peak, backends=backends)
+        return replace(found, p=1.0, s_per_byte=0.0, t0_s=0.0, tail_s=0.0) if key == "expansion" else found
+
+    def _attention(self, key: str) -> Pricer:
+        model = self.plan.model
+        kv = "fp8" if self.plan.kv_dtype in ("fp8", "int8") else "bf16"
+        backends = ("trtllm", "sglang") if key.startswith("mla") else efficiency.ENGINES
+        dim = shape.heads(model, next(iter(shape.kinds(model))), 1).qk_dim
+        return efficiency.rate(
+            key, self.plan.accelerator, "bf16", kv_dtype=kv, head_dim=dim, backends=backends
+        )
+
+    def _link(self, kind: str) -> LinkRate:
+        accelerator, gpus = self.plan.accelerator, self.plan.tp
+        if kind == "send":
+            return _send_rate(accelerator)
+        return efficiency.link_rate(kind, accelerator, gpus if kind != "alltoall" else self.plan.ranks)
+
+
+def _backends(gemm: str) -> tuple[str, ...]:
+    """vLLM's fp8_block rows hold the host's launch time, which a CUDA graph hides: take an engine without
+    it."""
+    return ("sglang", "trtllm") if gemm == "fp8_block" else efficiency.ENGINES
+
+
+def _moe_rate(accelerator: Accelerator, form: str, peak: str) -> Rate:
+    """On Hopper vLLM's per-tensor fp8 kernel that was measured reaches a fifth of the others': take
+    TensorRT-LLM's."""
+    slow = form == "fp8" and accelerator.architecture == "Hopper"
+    backends = ("trtllm",) if slow else efficiency.ENGINES
+    return efficiency.rate("moe", accelerator, form, peak=peak, backends=backends)
+
+
+def _recurrence_rate(accelerator: Accelerator) -> Rate:
+    """Never measured: half of each peak, and the launch time of an attention kernel."""
+    return Rate(
+        2.0 / efficiency.peak_flops(accelerator, "bf16"),
+        2.0 / accelerator.hbm_bytes_per_s,
+        1.0,
+        10e-6,
+        0.0,
+        "assumed",
+        "assumed: half of both peaks, 10 us a kernel; linear attention was not measured",
+        100.0,
+        100.0,
+    )
+
+
+def _send_rate(accelerator: Accelerator) -> LinkRate:
+    """Stages of a pipeline hand over point to point."""
+    per_byte = 1.0 / (0.7 * accelerator.scaleup_bytes_per_s)
+    source = "assumed: 70 % of one direction of the link, 10 us"
+    return LinkRate(10e-6, per_byte, 10e-6, per_byte, "assumed", source, 50.0, 50.0)
