@@ -8,8 +8,9 @@ from typing import NamedTuple, Protocol
 class Work(NamedTuple):
     """One engine step.
 
-    decodes: requests that compute one token each; context_sum: keys that they read, tokens computed before + 1
-    each; chunks: (tokens, tokens computed before) of each prefill chunk; samples: rows through the output head.
+    decodes: requests that compute one token each; context_sum: keys that they read, tokens computed before +
+    1 each; chunks: (tokens, tokens computed before) of each prefill chunk; samples: rows through the output
+    head.
     """
 
     decodes: int
@@ -19,7 +20,8 @@ class Work(NamedTuple):
 
 
 class Price(NamedTuple):
-    """What a step costs on one replica: seconds, floating-point operations, bytes moved (all ranks together)."""
+    """What a step costs on one replica: seconds, floating-point operations, bytes moved (all ranks
+    together)."""
 
     seconds: float
     flops: float
@@ -27,7 +29,8 @@ class Price(NamedTuple):
 
 
 class Line(NamedTuple):
-    """A decode-only step as contexts grow: seconds = base_s + per_token_s · context_sum while context_sum ≤ until_tokens.
+    """A decode-only step as contexts grow: seconds = base_s + per_token_s · context_sum while context_sum ≤
+    until_tokens.
 
     flops and bytes likewise, over the whole step.
     """
@@ -42,7 +45,8 @@ class Line(NamedTuple):
 
 
 class OpCost(NamedTuple):
-    """One operation of a step: bound is "compute", "memory", "link" or "overhead"; source says where its time comes from."""
+    """One operation of a step: bound is "compute", "memory", "link" or "overhead"; source says where its
+    time comes from."""
 
     name: str
     flops: float
