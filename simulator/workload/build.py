@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
-
+from simulator.errors import InputError, Problem
 from simulator.scenario.resolved import WorkloadSpec
 from simulator.workload import transform
-from simulator.workload.columns import Longs, Workload
-from simulator.workload.reading import read_trace
+from simulator.workload.columns import Workload
+from simulator.workload.reading import read_lengths, read_trace
 from simulator.workload.spec import parse
 from simulator.workload.synthetic import generate
 
@@ -21,8 +20,12 @@ def build(spec: WorkloadSpec, seed: int, replication: int, max_model_len: int) -
     max_model_len unless spec.over_limit says what to do with them.
     """
     load = _trace(spec) if spec.trace is not None else _synthetic(spec, seed, replication)
+    if spec.slice_s is not None:
+        load = transform.window(load, *spec.slice_s)
     if spec.limit is not None:
         load = transform.limit(load, spec.limit)
+    if not len(load):
+        raise InputError(Problem("workload", "no request is left in the slice asked for"))
     load = transform.fit_model(load, max_model_len, spec.over_limit)
     if spec.trace is not None and replication > 0:
         from simulator.workload.bootstrap import bootstrap
@@ -40,9 +43,4 @@ def _synthetic(spec: WorkloadSpec, seed: int, replication: int) -> Workload:
     synthetic = parse(spec.synthetic)
     if spec.limit is not None and spec.limit < synthetic.requests:
         synthetic = replace(synthetic, requests=spec.limit)
-    return generate(synthetic, seed, replication, _lengths_of)
-
-
-def _lengths_of(path: str) -> tuple[Longs, Longs]:
-    load = read_trace(path)
-    return load.prompt_tokens.astype(np.int64), load.output_tokens.astype(np.int64)
+    return generate(synthetic, seed, replication, read_lengths)

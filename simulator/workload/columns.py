@@ -45,10 +45,10 @@ class Workload:
     arrival_s [n]: seconds on the time grid, sorted. prompt_tokens, output_tokens, max_tokens [n]: ≥ 1 each.
     session, turn [n]: −1 for none; a session's rows stand in order of their turns. tenant, priority [n].
 
-    segment_offset [n+1], segment_id, segment_tokens: request i's prompt is the segments offset[i] to
-    offset[i+1] − 1, the first so many tokens of each; their tokens sum to prompt_tokens[i], or there are none:
-    a prompt shared with nobody. Equal ids mean equal text. output_segment [n]: the id by which later prompts
-    hold this answer, 0 for none.
+    segment_offset [n+1], segment_id, segment_tokens: request i's prompt is its segments offset[i] to
+    offset[i+1] − 1, the first so many tokens of each. Their tokens sum to prompt_tokens[i], or there are
+    none: a prompt shared with nobody. Equal ids mean equal text. output_segment [n]: the id by which later
+    prompts hold this answer, 0 for none.
 
     think_s [n]: NaN: sent at arrival_s; else sent that long after the session's previous turn ended, and
     arrival_s is that of the session's first turn.
@@ -95,7 +95,26 @@ class Workload:
         columns: dict[str, Any] = {name: getattr(self, name)[rows] for name in BY_ROW}
         offset, places = ragged_take(self.segment_offset, picked)
         columns |= {"segment_id": self.segment_id[places], "segment_tokens": self.segment_tokens[places]}
+        if not np.isnan(columns["think_s"]).all():
+            columns["think_s"] = opened(columns["think_s"], columns["session"])
         return replace(self, **columns, segment_offset=offset)
+
+
+def opened(think_s: Floats, session: Ints) -> Floats:
+    """think_s, where the first row of each session waits for none: its predecessor may have been left out."""
+    first = np.unique(session, return_index=True)[1]
+    think = think_s.copy()
+    think[first] = np.nan
+    return think
+
+
+def turns_of(session: npt.NDArray[Any]) -> Longs:
+    """For each row, how many rows before it are of the same session; −1 where there is none (session < 0)."""
+    order = np.argsort(session, kind="stable")
+    ordered = session[order]
+    turns = np.empty(len(session), np.int64)
+    turns[order] = np.arange(len(session)) - np.searchsorted(ordered, ordered)
+    return np.where(session < 0, -1, turns)
 
 
 def ragged_take(offset: Longs, rows: npt.NDArray[np.intp]) -> tuple[Longs, Longs]:
@@ -191,7 +210,9 @@ def _check_turns(load: Workload) -> None:
     )
     later = ~np.isnan(load.think_s)
     if later.any():
-        assert np.all(load.turn[later] > 0), "think_s in a first turn or without a session"
+        first = np.unique(load.session, return_index=True)[1]
+        assert np.all(load.session[later] >= 0), "think_s without a session"
+        assert not later[first].any(), "think_s in the first row of a session"
         assert np.all(load.think_s[later] >= 0), "think_s under zero"
     rows = np.flatnonzero(load.session >= 0)
     order = rows[np.argsort(load.session[rows], kind="stable")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,7 +15,7 @@ import numpy.typing as npt
 from simulator import plugins
 from simulator.errors import InputError, Problem, unknown
 from simulator.units import MAX_TIME_S
-from simulator.workload.columns import Workload, workload
+from simulator.workload.columns import Floats, Longs, Workload, turns_of, workload
 
 HEAD_BYTES = 1 << 16
 SHOWN = 10
@@ -80,7 +80,7 @@ def read_trace(
     *,
     skip_bad_rows: bool = False,
 ) -> Workload:
-    """The workload in a file of any known format, gzip or not; `kind` saves the guess; options as in the format.
+    """The workload in a file of any known format, gzip or not; kind saves the guess, options are its own.
 
     Raises InputError if there is no such file, no format fits it, or rows are bad.
     """
@@ -124,9 +124,10 @@ def sniffed(source: Source) -> ModuleType:
         module = plugins.find("formats", name)
         if module.sniff(head):
             return module
-    first = head.split(b"\n", 1)[0][:200].decode("utf-8", "replace").strip()
+    first = head.split(b"\n", 1)[0][:100].decode("utf-8", "replace").strip()
+    first = repr(first) if first.isprintable() else "bytes that are no text"
     known = ", ".join(plugins.names("formats"))
-    raise InputError(Problem(source.name, f"no known trace format; it begins with {first!r}", known))
+    raise InputError(Problem(source.name, f"no known trace format; it begins with {first}", known))
 
 
 def _options(module: ModuleType, given: dict[str, Any]) -> Any:
@@ -138,11 +139,11 @@ def _options(module: ModuleType, given: dict[str, Any]) -> Any:
     return module.Options(**given)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Rows:
-    """Columns as a format's file has them, good rows only, in the file's order.
+    """Columns as a format's file has them, in the file's order; what stands in bad rows doesn't matter.
 
-    time_s [n]: seconds on any clock, NaN for a row that follows its session's previous answer after think_s.
+    time_s [n]: seconds on any clock; prompt_tokens, output_tokens [n]; columns: a Workload's others, by name.
     """
 
     time_s: npt.NDArray[np.float64]
@@ -151,41 +152,43 @@ class Rows:
     columns: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
 
 
-def assemble(rows: Rows, provenance: dict[str, Any], bad_rows: int) -> Workload:
-    """Rows without tokens left out, the rest sorted (stably) and begun at 0; each such change is counted.
+def assemble(rows: Rows, faults: Faults, provenance: dict[str, Any]) -> Workload:
+    """A workload of rows: sorted (stably), begun at 0, turns numbered, bad and empty rows left out.
 
-    Raises InputError if nothing is left or the trace is longer than the time grid.
+    Empty: without prompt or output tokens. Each change is counted. Raises InputError for bad rows that are
+    not to be skipped, if nothing is left, or if the trace is longer than the grid.
     """
-    file = str(provenance["file"])
-    empty = (rows.prompt_tokens < 1) | (rows.output_tokens < 1)
-    out_of_order = int(np.count_nonzero(np.diff(rows.time_s) < 0))
-    if empty.all():
-        raise InputError(
-            Problem(file, "no usable request", f"{len(empty)} rows, {int(empty.sum())} without tokens")
-        )
-    start = float(rows.time_s[~empty].min())
-    seconds = rows.time_s - start
-    length = float(seconds[~empty].max())
-    if length >= MAX_TIME_S:
-        raise InputError(
-            Problem(file, f"spans {length / 86400:.0f} days", "under 97 days: import a part of it")
-        )
+    good = faults.keep(len(rows.time_s))
+    no_prompt, no_output = good & (rows.prompt_tokens < 1), good & (rows.output_tokens < 1)
+    kept = good & ~no_prompt & ~no_output
+    if not kept.any():
+        raise InputError(Problem(faults.file, f"none of {len(good)} rows is a request with tokens"))
     counts = {
-        "rows": len(empty) + bad_rows,
-        "bad_rows_dropped": bad_rows,
-        "zero_prompt_rows_dropped": int(np.count_nonzero(rows.prompt_tokens < 1)),
-        "zero_output_rows_dropped": int(
-            np.count_nonzero((rows.output_tokens < 1) & (rows.prompt_tokens >= 1))
-        ),
-        "out_of_order_rows_sorted": out_of_order,
+        "rows": len(good),
+        "bad_rows_dropped": int(np.count_nonzero(~good)),
+        "zero_prompt_rows_dropped": int(np.count_nonzero(no_prompt)),
+        "zero_output_rows_dropped": int(np.count_nonzero(no_output & ~no_prompt)),
+        "out_of_order_rows_sorted": int(np.count_nonzero(np.diff(rows.time_s[good]) < 0)),
     }
-    load = workload(
-        seconds,
-        rows.prompt_tokens,
-        rows.output_tokens,
-        provenance=provenance | {"counts": counts},
-        **rows.columns,
-    )
+    seconds = _from_zero(rows.time_s, kept, faults.file)
+    record = provenance | {"counts": counts}
+    load = workload(seconds, rows.prompt_tokens, rows.output_tokens, provenance=record, **rows.columns)
     order = np.argsort(seconds, kind="stable")
-    picked = order[~empty[order]]
-    return load if np.array_equal(picked, np.arange(len(load))) else load.slice(picked)
+    load = load.slice(order[kept[order]])
+    return replace(load, turn=turns_of(load.session).astype(np.int32)) if "session" in rows.columns else load
+
+
+def _from_zero(time_s: Floats, kept: npt.NDArray[np.bool_], file: str) -> Floats:
+    start, end = float(time_s[kept].min()), float(time_s[kept].max())
+    if end - start >= MAX_TIME_S:
+        what = f"spans {(end - start) / 86400:.0f} days"
+        raise InputError(Problem(file, what, "under 97 days: import a part of it"))
+    return time_s - start
+
+
+def read_lengths(path: str | Path) -> tuple[Longs, Longs]:
+    """Prompt and output tokens of a trace, or of a file of lengths without arrivals."""
+    module = sniffed(open_source(Path(path)))
+    at_once = {"arrivals": "at_once"} if "arrivals" in (f.name for f in fields(module.Options)) else {}
+    load = read_trace(path, options=at_once)
+    return load.prompt_tokens.astype(np.int64), load.output_tokens.astype(np.int64)

@@ -74,16 +74,23 @@ class Prefix:
 
 @dataclass(frozen=True, slots=True)
 class Synthetic:
-    """A whole synthetic workload; correlation: of prompt and output, in a Gaussian copula."""
+    """A whole synthetic workload. Lengths come from prompt and output, or as pairs from the trace `lengths`.
+
+    correlation: of prompt and output, in a Gaussian copula.
+    """
 
     requests: int
     arrivals: Arrivals
-    prompt: Lengths
-    output: Lengths
+    prompt: Lengths | None = None
+    output: Lengths | None = None
+    lengths: str = ""
     correlation: float = 0.0
     prefix: Prefix = field(default_factory=Prefix)
     name: str = ""
     source: str = ""
+
+
+_TOLD = ("aliases", "about", "kind", "date", "notes")
 
 
 def parse(data: Any, where: str = "workload.synthetic") -> Synthetic:
@@ -93,13 +100,14 @@ def parse(data: Any, where: str = "workload.synthetic") -> Synthetic:
     """
     problems: list[Problem] = []
     fields = Fields(_with_named(data, where), where, problems)
-    prefix = fields.child("prefix")
+    prefix, pairs = fields.child("prefix"), _pairs(fields)
     synthetic = Synthetic(
         requests=fields.take("requests", whole()),
         arrivals=_arrivals(fields),
-        prompt=_lengths(fields, "prompt"),
-        output=_lengths(fields, "output"),
-        correlation=fields.take("correlation", _correlation, 0.0),
+        prompt=None if pairs else _lengths(fields, "prompt"),
+        output=None if pairs else _lengths(fields, "output"),
+        lengths=pairs,
+        correlation=0.0 if pairs else fields.take("correlation", _correlation, 0.0),
         prefix=_prefix(prefix) if prefix else Prefix(),
         name=fields.take("name", str, ""),
         source=fields.take("source", str, ""),
@@ -116,7 +124,8 @@ def _with_named(data: Any, where: str) -> Any:
     if not isinstance(given, Mapping) or not given.get("name"):
         return given
     entry = catalog.entry("workloads", str(given["name"]), f"{where}.name")
-    known = {name: value for name, value in entry.items() if name not in ("aliases", "about", "kind")}
+    replaced = ("prompt", "output", "correlation") if "lengths" in given else ()
+    known = {name: value for name, value in entry.items() if name not in (*_TOLD, *replaced)}
     return known | dict(given)
 
 
@@ -150,6 +159,16 @@ def _required(parent: Fields, name: str) -> Fields:
         parent.fault(name, "missing")
         return Fields({}, f"{parent.where}.{name}", [])
     return child
+
+
+def _pairs(parent: Fields) -> str:
+    """The trace under `lengths`, whose pairs of prompt and output are drawn; "" without."""
+    fields = parent.child("lengths")
+    if fields is None:
+        return ""
+    path = fields.take("trace", str)
+    fields.close()
+    return path if isinstance(path, str) else "missing"
 
 
 def _lengths(parent: Fields, name: str) -> Lengths:

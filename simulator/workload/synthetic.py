@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy.typing as npt
 
 from simulator.rng import stream
 from simulator.workload.arrivals import arrival_times
-from simulator.workload.columns import Floats, Ints, Longs, Workload, workload
+from simulator.workload.columns import Floats, Ints, Longs, Workload, turns_of, workload
 from simulator.workload.lengths import correlated, durations, mean_of, no_trace, token_counts
 from simulator.workload.prefixes import Talk, groups_of, session_columns, shared_columns, talk_of
 from simulator.workload.spec import Duration, Synthetic
@@ -44,14 +45,20 @@ def _provenance(spec: Synthetic) -> dict[str, Any]:
 
 
 def _told(value: Any) -> Any:
-    """Parameters without those that were not given, so that a record shows what counts."""
+    """Parameters without those that were not given, and of files the name only: a record of what counts."""
     if isinstance(value, dict):
-        return {name: _told(item) for name, item in value.items() if item not in (None, (), "", 0, False)}
+        given = {name: item for name, item in value.items() if item not in (None, (), "", 0, False)}
+        paths = {name: Path(given[name]).name for name in ("trace", "lengths") if name in given}
+        return {name: _told(item) for name, item in (given | paths).items()}
     return list(value) if isinstance(value, tuple) else value
 
 
 def _tokens(spec: Synthetic, streams: Streams, read: TraceLengths) -> tuple[Ints, Ints, dict[str, int]]:
     """Question and answer tokens [n]; how many of each were clipped to their bounds."""
+    if spec.prompt is None or spec.output is None:
+        pairs = read(spec.lengths)
+        drawn = (streams("lengths", 0).random(spec.requests) * len(pairs[0])).astype(np.intp)
+        return pairs[0][drawn].astype(np.int32), pairs[1][drawn].astype(np.int32), {}
     normal = streams("lengths", 0).standard_normal(spec.requests)
     other = correlated(normal, streams("lengths", 1).standard_normal(spec.requests), spec.correlation)
     prompt, low = token_counts(spec.prompt, normal, lambda path: read(path)[0])
@@ -86,22 +93,13 @@ def _closed_loop(spec: Synthetic, talk: Talk, streams: Streams) -> Columns:
     """All users begin at 0; conversation c is had by user c mod concurrency, one after another."""
     n, users = spec.requests, spec.arrivals.concurrency
     session = talk.conversation % users
-    turn = _count_up(session)
+    turn = turns_of(session)
     think = _pauses(spec.arrivals.think, n, streams("client", 1))
     if spec.prefix.think is not None:
         within = _pauses(spec.prefix.think, n, streams("client", 0))
         think = np.where(talk.turn > 0, within, think)
     think[turn == 0] = np.nan
     return {"arrival_s": np.zeros(n), "session": session, "turn": turn, "think_s": think}
-
-
-def _count_up(session: Longs) -> Longs:
-    """For each row, how many rows before it are of the same session."""
-    order = np.argsort(session, kind="stable")
-    ordered = session[order]
-    counted = np.empty(len(session), np.int64)
-    counted[order] = np.arange(len(session)) - np.searchsorted(ordered, ordered)
-    return counted
 
 
 def _pauses(duration: Duration | None, n: int, rng: np.random.Generator) -> Floats:

@@ -1,9 +1,8 @@
-"""CSV and JSON Lines content as columns, with every bad value noted by row and column."""
+"""CSV content as columns, with every bad value noted by row and column."""
 
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -23,15 +22,6 @@ def header(head: bytes) -> list[str]:
     """The column names of a CSV file's first line, trimmed, in lower case."""
     line = head.split(b"\n", 1)[0].decode("utf-8", "replace")
     return [name.strip().strip('"').lower() for name in line.split(",")]
-
-
-def first_object(head: bytes) -> dict[str, Any]:
-    """The object on the first line of JSON Lines; {} if it is something else."""
-    try:
-        value = json.loads(head.split(b"\n", 1)[0])
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}
 
 
 def csv_text(source: Source, names: Sequence[str], faults: Faults) -> dict[str, pa.Array]:
@@ -87,6 +77,16 @@ def whole_numbers(texts: pa.Array, name: str, faults: Faults) -> npt.NDArray[np.
     values = parsed(texts, pa.int64(), name, "a whole number", faults).fill_null(-1).to_numpy()
     for row in np.flatnonzero((values < 0) | (values > MAX_TOKENS)).tolist():
         faults.add(row, name, texts[row].as_py(), f"0 to {MAX_TOKENS}")
+    return np.asarray(values)
+
+
+def decimals(texts: pa.Array, name: str, faults: Faults) -> npt.NDArray[np.float64]:
+    """Finite numbers of at least 0; a text that is none is noted as bad, and is NaN."""
+    import pyarrow as pa
+
+    values = parsed(texts, pa.float64(), name, "a number", faults).fill_null(float("nan")).to_numpy()
+    for row in np.flatnonzero(~(values >= 0) | np.isinf(values)).tolist():
+        faults.add(row, name, texts[row].as_py(), "a number of at least 0")
     return np.asarray(values)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from simulator.errors import InputError, Problem
-from simulator.units import MAX_TIME_S
+from simulator.units import MAX_TIME_S, on_grid
 from simulator.workload.columns import Workload, snapped
 
 SHOWN = 5
@@ -42,17 +43,19 @@ def limit(load: Workload, rows: int) -> Workload:
 
 
 def window(load: Workload, start_s: float, end_s: float) -> Workload:
-    """The requests that arrive in [start_s, end_s), on the same clock."""
+    """The requests that arrive in [start_s, end_s), their clock begun at start_s."""
     first, last = np.searchsorted(load.arrival_s, (start_s, end_s), side="left")
-    return noted(load.slice(slice(int(first), int(last))), "window_s", [start_s, end_s])
+    part = load.slice(slice(int(first), int(last)))
+    part = replace(part, arrival_s=np.maximum(part.arrival_s - on_grid(start_s), 0.0))
+    return noted(part, "slice_s", [start_s, None if math.isinf(end_s) else end_s])
 
 
 def fit_model(load: Workload, max_model_len: int, policy: str) -> Workload:
     """Requests whose prompt and output exceed `max_model_len` tokens are refused (`error`), left out, or cut.
 
-    `drop` leaves them out. `clip` shortens the end of the prompt so far that the answer fits, keeping one token
-    of it, and only then the answer. Raises InputError with how many there are and which come first, if the
-    policy is `error`.
+    `drop` leaves them out. `clip` shortens the end of the prompt so far that the answer fits, keeping one
+    token of it, and only then the answer. Raises InputError with how many there are and which come first, if
+    the policy is `error`.
     """
     total = load.prompt_tokens.astype(np.int64) + load.output_tokens
     over = np.flatnonzero(total > max_model_len)

@@ -17,6 +17,7 @@ from simulator.workload.columns import Workload
 from simulator.workload.reading import Faults, Rows, Source, assemble
 from simulator.workload.table import csv_text, header, parsed, whole_numbers
 
+UNKNOWN = np.iinfo(np.int64).max
 _ZONED = re.compile(rb"(?:[+-]\d\d:?\d\d|Z)\s*,")
 
 
@@ -41,13 +42,10 @@ def read(source: Source, options: Options, faults: Faults) -> Workload:
     record = source.provenance("azure") | {"variant": "2025" if images else "2024" if zoned else "2023"}
     if images:
         record["images"] = int(whole_numbers(texts["numimages"], "NumImages", faults).sum())
-    good = faults.keep(len(moments))
-    if not good.any():
-        return assemble(Rows(np.empty(0), prompt[good], output[good]), record, len(faults.bad))
-    origin = int(moments[good].min())
-    record |= {"origin": str(np.datetime64(origin, "ns")), "zone": "UTC" if zoned else "none stated"}
-    seconds = (moments[good] - origin) / 1e9
-    return assemble(Rows(seconds, prompt[good], output[good]), record, len(faults.bad))
+    known = moments[moments != UNKNOWN]
+    origin = int(known.min()) if len(known) else 0
+    record |= {"first_arrival": str(np.datetime64(origin, "ns")), "zone": "UTC" if zoned else "none stated"}
+    return assemble(Rows((moments - origin) / 1e9, prompt, output), faults, record)
 
 
 def _nanoseconds(texts: Any, zoned: bool, faults: Faults) -> npt.NDArray[np.int64]:
@@ -58,4 +56,4 @@ def _nanoseconds(texts: Any, zoned: bool, faults: Faults) -> npt.NDArray[np.int6
     times = parsed(
         texts, pa.timestamp("ns", "UTC" if zoned else None), "TIMESTAMP", f"a time as {shape}", faults
     )
-    return np.asarray(times.cast(pa.int64()).fill_null(0).to_numpy())
+    return np.asarray(times.cast(pa.int64()).fill_null(UNKNOWN).to_numpy())

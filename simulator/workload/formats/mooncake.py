@@ -1,0 +1,100 @@
+"""Mooncake's traces (Kimi), and AIPerf's and Dynamo's like them: JSON Lines with hashed prompt blocks.
+
+timestamp (ms), input_length, output_length, hash_ids: an id stands for all tokens up to its block's end, so
+equal ids are equal prefixes; the last block may be part-filled. AIPerf adds session_id and delay (ms after
+the session's previous answer). github.com/kvcache-ai/Mooncake, FAST25-release; AIPerf's `mooncake_trace`.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from simulator.errors import InputError, Problem
+from simulator.workload.columns import UNSHARED, Workload, turns_of
+from simulator.workload.jsonl import (
+    Objects,
+    first_object,
+    numbers,
+    objects,
+    present,
+    session_columns,
+    whole_numbers,
+)
+from simulator.workload.reading import Faults, Rows, Source, assemble
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """block_size: tokens of a hashed block; the file doesn't say it (Mooncake: 512, others differ)."""
+
+    block_size: int = 512
+
+
+def sniff(head: bytes) -> bool:
+    first = first_object(head)
+    return ("input_length" in first or "text_input" in first) and not (
+        isinstance(first.get("hash_ids"), dict) or "chat_id" in first
+    )
+
+
+def read(source: Source, options: Options, faults: Faults) -> Workload:
+    """Requests of one file. Raises InputError for bad rows, and prompts as text, of unknown length."""
+    rows = objects(source, faults)
+    if any("text_input" in row and "input_length" not in row for row in rows):
+        what = "a prompt as text_input has no number of tokens"
+        raise InputError(Problem(source.name, what, "input_length: count tokens with the model's tokenizer"))
+    prompt = whole_numbers(rows, "input_length", faults)
+    output = whole_numbers(rows, "output_length", faults)
+    when = _timing(rows, faults)
+    _check_hashes(rows, prompt, options.block_size, faults)
+    columns = when | _segments([row.get("hash_ids") or [] for row in rows], prompt, options.block_size)
+    record = source.provenance("mooncake") | {"block_size": options.block_size}
+    return assemble(Rows(columns.pop("time_s"), prompt, output, columns), faults, record)
+
+
+def _timing(rows: Objects, faults: Faults) -> dict[str, npt.NDArray[Any]]:
+    """time_s, and for sessions session, turn and think_s: a turn with a delay waits for the one before it."""
+    if not any("session_id" in row or "delay" in row for row in rows):
+        return {"time_s": present(rows, "timestamp", faults) / 1000}
+    time_s = numbers(rows, "timestamp", faults) / 1000
+    delay_s = numbers(rows, "delay", faults) / 1000
+    start = np.where(np.isnan(time_s), np.nan_to_num(delay_s), time_s)
+    sessions = session_columns([row.get("session_id") for row in rows])
+    if not sessions:
+        return {"time_s": start}
+    first = turns_of(sessions["session"]) < 1
+    follows = ~first & np.isnan(time_s)
+    begin = start[first & (sessions["session"] >= 0)]
+    start[follows] = begin[sessions["session"][follows]]
+    return {"time_s": start, **sessions, "think_s": np.where(follows, np.nan_to_num(delay_s), np.nan)}
+
+
+def _check_hashes(rows: Objects, prompt: npt.NDArray[np.int64], size: int, faults: Faults) -> None:
+    """Notes rows whose hash_ids are no ids or too many or few for the prompt, and takes them away there."""
+    for row, (item, tokens) in enumerate(zip(rows, prompt.tolist())):
+        ids = item.get("hash_ids") or []
+        if not isinstance(ids, list) or not all(type(one) is int and 0 <= one < UNSHARED for one in ids):
+            faults.add(row, "hash_ids", ids, "a list of whole numbers")
+        elif ids and len(ids) != -(-tokens // size):
+            allowed = f"{-(-tokens // size)} blocks of {size} (the option block_size) for {tokens} tokens"
+            faults.add(row, "the length of hash_ids", len(ids), allowed)
+        else:
+            continue
+        item["hash_ids"] = []
+
+
+def _segments(
+    hashes: list[list[int]], prompt: npt.NDArray[np.int64], size: int
+) -> dict[str, npt.NDArray[Any]]:
+    counts = np.array([len(ids) for ids in hashes], np.int64)
+    offset = np.concatenate(([0], np.cumsum(counts)))
+    tokens = np.full(offset[-1], size)
+    hashed = counts > 0
+    tokens[offset[1:][hashed] - 1] = prompt[hashed] - (counts[hashed] - 1) * size
+    ids = np.fromiter(itertools.chain.from_iterable(hashes), np.uint64, int(offset[-1]))
+    return {"segment_offset": offset, "segment_id": ids, "segment_tokens": tokens}
