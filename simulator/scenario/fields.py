@@ -86,7 +86,7 @@ def _pluggable(kind: str) -> Callable[[str], str]:
 
     def check(name: str) -> str:
         known = plugins.names(kind)
-        if not known or name in known or name.endswith(".py"):
+        if name in known or name.endswith(".py"):
             return name
         problem = unknown("", NOUNS[kind], name, known)
         raise fault(problem.what, problem.allowed or "the path of a .py file", problem.hint)

@@ -6,7 +6,6 @@ import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from simulator.errors import Problem
 from simulator.scenario.positions import Node, Place, find, place
@@ -51,7 +50,7 @@ def missing(document: Node, files: dict[Place, Path]) -> list[Problem]:
     """A problem for each file that isn't there."""
     return [
         Problem(
-            str(place(document, path)), f"no such file: {_written(document, path)}", "relative to this file"
+            str(place(document, path)), f"no such file: {file.as_posix()}", "a path relative to this file"
         )
         for path, file in files.items()
         if not _exists(file)
@@ -63,12 +62,6 @@ def _exists(file: Path) -> bool:
         return file.exists()
     except (OSError, ValueError):  # a name too long, or with a null character
         return False
-
-
-def _written(document: Node, path: Place) -> Any:
-    node = find(document, path)
-    assert node is not None
-    return node.value
 
 
 def sha256(path: Path) -> str:

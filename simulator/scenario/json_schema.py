@@ -1,9 +1,10 @@
-"""The JSON Schema of a scenario file: descriptions, ranges, defaults, and the names that each catalogue has."""
+"""The JSON Schema of a scenario file: descriptions, ranges, defaults, the names of each catalogue."""
 
 from __future__ import annotations
 
 import ast
 import inspect
+from itertools import pairwise
 from types import ModuleType
 from typing import Any
 
@@ -14,7 +15,7 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def json_schema() -> dict[str, Any]:
-    """A draft 2020-12 schema. What a file leaves out, the one that it extends may have: nothing is required."""
+    """A draft 2020-12 schema; nothing is required, since what a file leaves out, its `extends` may have."""
     made = schema.Scenario.model_json_schema()
     made["properties"]["extends"] = {"type": "string"}
     made["required"] = []
@@ -29,11 +30,11 @@ def json_schema() -> dict[str, Any]:
 
 
 def _descriptions(module: ModuleType) -> dict[tuple[str, str], str]:
-    """(class, field) → the string below the field. Read from the source: only this needs them, not every run."""
+    """(class, field) → the string below the field; read from the source, so that runs don't pay for it."""
     found = {}
     for section in ast.parse(inspect.getsource(module)).body:
         body = section.body if isinstance(section, ast.ClassDef) else []
-        for field, text in zip(body, body[1:]):
+        for field, text in pairwise(body):
             match field, text:
                 case ast.AnnAssign(target=ast.Name(id=key)), ast.Expr(value=ast.Constant(value=str(said))):
                     assert isinstance(section, ast.ClassDef)

@@ -64,7 +64,8 @@ def place(node: Node, path: Place, of_key: bool = False) -> Where:
     for length in range(len(path), -1, -1):
         found = find(node, path[:length])
         if found is not None:
-            at_key = found.key is not None and (of_key or length < len(path))
+            outside = length < len(path) and isinstance(found.value, dict | list)
+            at_key = found.key is not None and (of_key or outside)
             return found.key if at_key and found.key else found.where
     return node.where
 
