@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from heapq import heappush
 
 from simulator.engine.blocks import KVCache
 from simulator.engine.policies import Policy
@@ -21,7 +22,7 @@ class Batch:
     """The scheduler's state before the plan of step `step`.
 
     leaves[k]: requests that are not in the decode totals from step k on; frees[k]: those whose last token step k makes,
-    so that slot and blocks return at its end. stale: preempted ones whose token is still in flight (R73); held_back: blocks
+    so that slot and blocks return at its end; changes: heap of the steps before which either happens. stale: preempted ones whose token is still in flight (R73); held_back: blocks
     of freed requests that a batch in flight may still write (R89).
     """
 
@@ -30,6 +31,7 @@ class Batch:
         "args",
         "cache",
         "capacity_bound",
+        "changes",
         "completed",
         "context_sum",
         "decodes",
@@ -69,6 +71,7 @@ class Batch:
         self.due = [0] * args.block_size
         self.leaves: dict[int, list[Request]] = {}
         self.frees: dict[int, list[Request]] = {}
+        self.changes: list[int] = []
         self.stale: list[Request] = []
         self.admissions = 0
         self.newest_decode = -1
@@ -112,13 +115,13 @@ class Batch:
         end = since - 2 + left
         request.since = since
         request.free_step = end
-        _add(self.frees, end, request)
+        self._free_at(end, request)
         leave = end + 1 if request.foreseen or not self.args.async_scheduling else end + 2
         request.leave_step = leave
         if leave <= since:
             self._finishing(request)
             return
-        _add(self.leaves, leave, request)
+        self._leave_at(leave, request)
         self.decodes += 1
         self.context_sum += request.target + 1
         self.due[(since - request.target) % self.args.block_size] += 1
@@ -173,8 +176,8 @@ class Batch:
         self.frees[request.free_step].remove(request)
         request.leave_step += 1
         request.free_step += 1
-        _add(self.leaves, request.leave_step, request)
-        _add(self.frees, request.free_step, request)
+        self._leave_at(request.leave_step, request)
+        self._free_at(request.free_step, request)
 
     def preempt(self, request: Request, scheduled: bool) -> None:
         """R16: its blocks are freed, what it computed is lost, it waits again (in front, where the policy says so).
@@ -210,6 +213,27 @@ class Batch:
             request.in_flight = self.step - 1
             self.stale.append(request)
 
+    def _leave_at(self, step: int, request: Request) -> None:
+        if step in self.leaves:
+            self.leaves[step].append(request)
+        else:
+            self.leaves[step] = [request]
+            heappush(self.changes, step)
+
+    def _free_at(self, step: int, request: Request) -> None:
+        if step in self.frees:
+            self.frees[step].append(request)
+        else:
+            self.frees[step] = [request]
+            heappush(self.changes, step + 1)
+
+    def blocked(self) -> bool:
+        """Whether the queue, which the last plan left waiting, stays so while nobody ends."""
+        args = self.args
+        if len(self.running) >= (args.max_num_active_seqs or args.max_num_seqs):
+            return True
+        return args.prefill_schedule_interval == 1 and not self.cache.growing(self.waiting.head())
+
     def in_order(self, requests: list[Request]) -> list[Request]:
         """In the order of the batch (R23)."""
         return sorted(requests, key=lambda request: request.seq) if len(requests) > 1 else requests
@@ -219,10 +243,3 @@ class Batch:
         yield from self.running
         yield from self.holding
         yield from self.waiting
-
-
-def _add(table: dict[int, list[Request]], step: int, request: Request) -> None:
-    if step in table:
-        table[step].append(request)
-    else:
-        table[step] = [request]

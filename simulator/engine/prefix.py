@@ -211,7 +211,7 @@ class PrefixCache:
             before = length
             tokens += length
             path.append((node, tokens // block))
-        if request.output_segment:
+        if request.output_segment and request.pieces:
             path.append((_child(node, (before, request.output_segment)), ENDLESS))
         else:
             own = Node(None, (0, 0))
@@ -221,7 +221,7 @@ class PrefixCache:
         return path
 
     def _output(self, request: Request) -> Node | None:
-        return request.path[-1][0] if request.output_segment and request.path else None
+        return request.path[-1][0] if request.path and request.pieces and request.output_segment else None
 
     def _settle(self, node: Node, but: Request | None = None) -> None:
         """Register what the requests that generate this piece have written by now."""

@@ -21,6 +21,7 @@ class Request:
     __slots__ = (
         "arrival_s",
         "at",
+        "cached",
         "computed",
         "emitted",
         "evictable",
@@ -89,7 +90,7 @@ class Request:
         self.leave_step = -1
         self.in_flight = -1
         self.skipped = -1
-        self.hit = 0
+        self.hit = self.cached = 0
         self.preemptions = 0
         self.first_scheduled_s = NEVER
         self.first_token_s = NEVER

@@ -1,0 +1,1 @@
+"""Which replica a request goes to: one module a router, each with `make(pool, options, rng)`."""

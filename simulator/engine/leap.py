@@ -1,0 +1,96 @@
+"""Leaps: a run of decode-only steps in which nothing is decided, as one event.
+
+Stepping and leaping both take the end of a step from `end_s` and the same anchor: that is why they agree to the bit.
+"""
+
+from __future__ import annotations
+
+from heapq import heappop
+
+from simulator.cost.work import Line
+from simulator.engine.batch import Batch
+from simulator.units import on_grid
+
+
+class Anchor:
+    """Consecutive decode-only steps of one batch: the first starts at start_s with context_sum keys; `steps` done."""
+
+    __slots__ = ("context_sum", "decodes", "line", "preempted", "start_s", "steps", "used_start")
+
+    def __init__(
+        self, start_s: float, decodes: int, context_sum: int, line: Line, used_start: int, preempted: int
+    ) -> None:
+        self.start_s = start_s
+        self.decodes = decodes
+        self.context_sum = context_sum
+        self.line = line
+        self.used_start = used_start
+        self.preempted = preempted
+        self.steps = 0
+
+
+def end_s(anchor: Anchor, j: int) -> float:
+    """When the j-th decode step after the anchor ends."""
+    tokens = j * anchor.context_sum + anchor.decodes * (j * (j - 1) // 2)
+    return anchor.start_s + on_grid(j * anchor.line.base_s + anchor.line.per_token_s * tokens)
+
+
+def repeats(batch: Batch, index: int, anchor: Anchor) -> int:
+    """How often the decode-only step `index`, just planned, comes before anything changes: at least 1.
+
+    Bounds: the next end of a request, blocks running short, the end of the cost model's line.
+    """
+    changes = batch.changes
+    while changes and changes[0] <= index:
+        heappop(changes)
+    if not changes:
+        return 1
+    decodes = anchor.decodes
+    steps = changes[0] - index
+    until = (anchor.line.until_tokens - anchor.context_sum) // decodes - anchor.steps + 1
+    if until < steps:
+        steps = max(int(until), 1)
+    block = batch.args.block_size
+    if decodes * ((steps + block - 2) // block) > batch.cache.free:
+        steps = min(steps, 1 + _steps_of_blocks(batch, batch.cache.free, decodes))
+    return steps
+
+
+def _steps_of_blocks(batch: Batch, free: int, decodes: int) -> int:
+    """The steps from batch.step on whose blocks are free now."""
+    due, block = batch.due, batch.args.block_size
+    cycles, left = divmod(free, decodes)
+    steps = cycles * block
+    while True:
+        left -= due[(batch.step + steps) % block]
+        if left < 0:
+            return steps
+        steps += 1
+
+
+def advance(batch: Batch, steps: int) -> None:
+    """What `steps` further decode-only plans would have done to the batch."""
+    due, block = batch.due, batch.args.block_size
+    cycles, rest = divmod(steps, block)
+    blocks = cycles * batch.decodes
+    if rest:
+        first = batch.step % block
+        blocks += sum(due[first : first + rest]) + sum(due[: max(first + rest - block, 0)])
+    if blocks:
+        batch.cache.take(blocks)
+    batch.step += steps
+    batch.executed += steps
+    batch.context_sum += steps * batch.decodes
+
+
+def boundary(anchor: Anchor, repeat: int, now: float) -> int:
+    """Of `repeat` steps after those of the anchor that are done, the first that ends at or after `now`: 1 … repeat."""
+    done = anchor.steps
+    start = end_s(anchor, done)
+    span = end_s(anchor, done + repeat) - start
+    j = min(max(int((now - start) / span * repeat), 1), repeat)
+    while j > 1 and end_s(anchor, done + j - 1) >= now:
+        j -= 1
+    while j < repeat and end_s(anchor, done + j) < now:
+        j += 1
+    return j

@@ -1,0 +1,360 @@
+"""One replica under the event loop: plan, wait, finish.
+
+A chain of callbacks, not a generator, so that a pending step can be cut short at no cost: a replica has one live event, and
+one that was cut stays in the heap and is ignored. With async scheduling the real engine plans step k + 1 when step k
+starts. That plan depends on nothing that happens during step k, so it is made at the end of step k, before k's outputs
+are processed, from those who had arrived when k started: `arriving` keeps the others apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from simpy import Environment
+from simpy.events import Event, EventPriority
+
+from simulator.cost.work import CostModel, Work
+from simulator.engine.batch import Batch
+from simulator.engine.complete import complete
+from simulator.engine.leap import Anchor, advance, boundary, end_s, repeats
+from simulator.engine.request import Request
+from simulator.engine.step import NOBODY, Step
+from simulator.results.record import Recorder
+from simulator.units import on_grid
+
+FINISH, CONTROL, DELIVER, PLAN, OBSERVE = (phase << 32 for phase in range(5))
+
+Plan = Callable[[Batch, bool], Step]
+
+
+class Alarm(Event):
+    """A callback at a time, nothing else."""
+
+    def __init__(self, env: Environment, callback: Callable[[Event], None]) -> None:
+        self.env = env
+        self.callbacks = [callback]
+        self._ok = True
+        self._value = None
+
+
+class Replica:
+    """One engine: its batch, what it runs now and until when.
+
+    step: what runs now (the first of `repeat` equal ones), None when idle; next: planned ahead (async); anchor: the run of
+    decode-only steps that `step` belongs to; unseen: since the last plan something happened that the next one may use.
+    """
+
+    __slots__ = (
+        "alarm",
+        "anchor",
+        "arriving",
+        "batch",
+        "cost",
+        "due",
+        "ended",
+        "env",
+        "exact",
+        "finish_first",
+        "index",
+        "leaps",
+        "left_before",
+        "name",
+        "next",
+        "outstanding",
+        "plan",
+        "plan_last",
+        "recorder",
+        "repeat",
+        "returning",
+        "start_s",
+        "step",
+        "steps",
+        "totals",
+        "unseen",
+        "used",
+        "wasted",
+    )
+
+    def __init__(
+        self,
+        env: Environment,
+        index: int,
+        name: str,
+        batch: Batch,
+        cost: CostModel,
+        plan: Plan,
+        recorder: Recorder,
+        ended: Callable[[Replica, Request, float], None],
+        leaps: bool = True,
+        exact: bool = False,
+    ) -> None:
+        """ended(replica, request, now) is told of each end; leaps False: one event a step; exact: no totals."""
+        self.env = env
+        self.index = index
+        self.name = name
+        self.batch = batch
+        self.cost = cost
+        self.plan = plan
+        self.recorder = recorder
+        self.ended = ended
+        self.leaps = leaps
+        self.exact = exact
+        self.finish_first = EventPriority(FINISH | index)
+        self.plan_last = EventPriority(PLAN | index)
+        self.arriving: list[Request] = []
+        self.outstanding = 0
+        self.step: Step | None = None
+        self.next: Step | None = None
+        self.alarm: Event | None = None
+        self.anchor: Anchor | None = None
+        self.due = self.unseen = False
+        self.repeat = 1
+        self.start_s = 0.0
+        self.used = self.steps = self.totals = self.wasted = 0
+        self.left_before: list[Request] = NOBODY
+        self.returning: list[Request] = NOBODY
+
+    # ── what comes from outside ─────────────────────────────────────────────────────────────────────────────────────
+
+    def submit(self, request: Request) -> None:
+        """A request arrives; it is seen by the next plan, or with async scheduling by the one after (R71)."""
+        self.arriving.append(request)
+        self.outstanding += 1
+        if self.step is None:
+            self._plan_soon()
+        elif self.repeat > 1 and not (self.batch.waiting and self.batch.policy.ordered):
+            self._cut()
+
+    def stop(self, now: float) -> None:
+        """The run ends here, in the middle of things: record the steps that are done."""
+        anchor = self.anchor
+        if anchor is not None:
+            if self.step is not None:
+                done = boundary(anchor, self.repeat, now)
+                done -= end_s(anchor, anchor.steps + done) > now
+                advance(self.batch, max(done - 1, 0))
+                anchor.steps += done
+            self._close_anchor()
+
+    def _plan_soon(self) -> None:
+        if not self.due:
+            self.due = True
+            self.env.schedule(Alarm(self.env, self._on_plan), self.plan_last)
+
+    def _cut(self) -> None:
+        """End the leap at the first boundary from now on; async: at the one after, since that step is fixed already."""
+        anchor = self.anchor
+        assert anchor is not None
+        j = boundary(anchor, self.repeat, self.env.now)
+        if self.batch.args.async_scheduling:
+            j += 1
+        if j < self.repeat:
+            self.repeat = j
+            self._wake(end_s(anchor, anchor.steps + j))
+
+    def _wake(self, at: float) -> None:
+        env = self.env
+        self.alarm = alarm = Alarm(env, self._on_finish)
+        env.schedule(alarm, self.finish_first, at - env.now)
+
+    # ── a step ends ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _on_finish(self, event: Event) -> None:
+        if event is not self.alarm:
+            return
+        env, batch, step = self.env, self.batch, self.step
+        assert step is not None
+        now = env.now
+        self._count(step)
+        index = batch.step - 1
+        if self.returning or self.wasted:
+            self._odd_gaps(now)
+        if step.finals:
+            self._first_tokens(step, now)
+        if batch.args.async_scheduling:
+            self.next = self._planned(self._last_start(), now)
+        self.step = None
+        for request in complete(batch, index):
+            self._end(request, now)
+        if env.peek() > now:
+            self._on_plan(event)
+        else:
+            self._plan_soon()
+
+    def _count(self, step: Step) -> None:
+        batch, repeat = self.batch, self.repeat
+        if repeat > 1:
+            advance(batch, repeat - 1)
+        self.used = batch.cache.total - batch.cache.free
+        if self.anchor is not None:
+            self.anchor.steps += repeat
+        self.steps += repeat
+        if step.totals:
+            self.totals += repeat
+
+    def _last_start(self) -> float:
+        """When the step that ends now started, the last one of a leap."""
+        anchor = self.anchor
+        return self.start_s if anchor is None else end_s(anchor, anchor.steps - 1)
+
+    def _first_tokens(self, step: Step, now: float) -> None:
+        for request in step.finals:
+            if request.first_token_s == request.first_token_s:
+                self.recorder.gaps.append((now - request.last_token_s, 1))
+            else:
+                request.first_token_s = now
+
+    def _end(self, request: Request, now: float) -> None:
+        self.outstanding -= 1
+        self.unseen = True
+        if request.since >= 0 and self.next is not None and request not in self.next.left_out:
+            self.wasted += 1
+        self.ended(self, request, now)
+
+    def _odd_gaps(self, now: float) -> None:
+        """Rows of this step that are no gap of its length: those left out before it, those ended before it (R72)."""
+        gaps, length = self.recorder.gaps, now - self.start_s
+        for request in self.returning:
+            gaps.append((now - request.last_token_s, 1))
+        gaps.append((length, -len(self.returning) - self.wasted))
+        self.returning = NOBODY
+        self.wasted = 0
+
+    # ── the next one is planned ─────────────────────────────────────────────────────────────────────────────────────
+
+    def _on_plan(self, event: Event) -> None:
+        self.due = False
+        now = self.env.now
+        if self.arriving:
+            self._take_arrivals()
+        step, self.next = self.next, None
+        if step is not None and step.empty:
+            self._finish_empty(step, now)
+            step = None
+        if step is None:
+            step = self._planned(now, now)
+            if step.empty:
+                self._finish_empty(step, now)
+                if self.batch.running or self.batch.waiting:
+                    step = self._planned(now, now)
+        if step.empty:
+            self._idle(now)
+        else:
+            self._start(step, now)
+
+    def _take_arrivals(self) -> None:
+        waiting = self.batch.waiting
+        if not waiting or not self.batch.policy.ordered:
+            self.unseen = True
+        for request in self.arriving:
+            waiting.add(request)
+        self.arriving = []
+
+    def _planned(self, seen_s: float, now: float) -> Step:
+        """Plan the next step from what was known at seen_s."""
+        step = self.plan(self.batch, self.exact)
+        self.unseen = False
+        for request in step.admitted:
+            if not request.preemptions:
+                request.first_scheduled_s = seen_s
+                request.cached = request.hit
+        if step.preempted or step.left_out:
+            self._interrupted(step, now)
+        return step
+
+    def _interrupted(self, step: Step, now: float) -> None:
+        """Decoding requests preempted or left out got their last token now, unless they were left out before."""
+        sampled = [r for r in step.preempted if r.prompt + r.emitted > r.target or r in self.batch.stale]
+        for request in [*sampled, *step.left_out]:
+            if request not in self.left_before:
+                request.last_token_s = now
+
+    def _finish_empty(self, step: Step, now: float) -> None:
+        """A step without work takes no time; what the one before it freed can be used by the next (R70)."""
+        for request in complete(self.batch, step.index):
+            self._end(request, now)
+
+    def _idle(self, now: float) -> None:
+        self._close_anchor()
+        batch = self.batch
+        if batch.running or batch.waiting:
+            rows = [request.row for request in batch.everyone()]
+            raise AssertionError(
+                f"{self.name} is stuck at {now} s: {len(rows)} requests, no step to run; rows {rows[:5]}"
+            )
+
+    # ── and started ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _start(self, step: Step, now: float) -> None:
+        self.step = step
+        self.start_s = now
+        if self.left_before:
+            self.returning = [r for r in self.left_before if r.since >= 0 and r not in step.left_out]
+        self.left_before = step.left_out
+        if step.chunks:
+            if self.anchor is not None:
+                self._close_anchor()
+            self.repeat = 1
+            self._wake(now + self._mixed(step, now))
+            return
+        anchor = self.anchor
+        if (
+            anchor is None
+            or anchor.decodes != step.decodes
+            or step.context_sum > anchor.line.until_tokens
+            or step.preempted
+        ):
+            anchor = self._new_anchor(step, now)
+        self.repeat = repeat = repeats(self.batch, step.index, anchor) if self._unchanging(step) else 1
+        self._wake(end_s(anchor, anchor.steps + repeat))
+
+    def _unchanging(self, step: Step) -> bool:
+        """Whether the plan after this decode-only step is the same again, as far as queues and exceptions go."""
+        batch = self.batch
+        if not self.leaps or step.left_out or step.preempted or self.wasted or self.returning:
+            return False
+        if batch.prefilling or batch.stale or batch.held_back or batch.holding:
+            return False
+        return not batch.waiting or (not self.unseen and batch.blocked())
+
+    def _new_anchor(self, step: Step, now: float) -> Anchor:
+        if self.anchor is not None:
+            self._close_anchor()
+        line = self.cost.decode_line(step.decodes, step.context_sum)
+        used = self.batch.cache.total - self.batch.cache.free
+        self.anchor = anchor = Anchor(now, step.decodes, step.context_sum, line, used, len(step.preempted))
+        return anchor
+
+    def _mixed(self, step: Step, now: float) -> float:
+        """Price and record a step with prefill in it; returns its length."""
+        chunks = step.chunks
+        work = Work(step.decodes, step.context_sum, tuple(chunks), step.decodes + len(step.finals))
+        price = self.cost.price(work)
+        length = on_grid(price.seconds)
+        tokens = pairs = 0
+        for chunk, before in chunks:
+            tokens += chunk
+            pairs += chunk * before + chunk * (chunk + 1) // 2
+        used = self.batch.cache.total - self.batch.cache.free
+        self.recorder.step_runs.append(
+            (
+                self.index, now, 1, step.decodes, step.context_sum, tokens, pairs, len(chunks), work.samples, length, 0.0,
+                used, used, price.flops, price.bytes, len(step.admitted), len(step.preempted),
+            )
+        )  # fmt: skip
+        return length
+
+    def _close_anchor(self) -> None:
+        """Record the run of decode-only steps that is over."""
+        anchor, self.anchor = self.anchor, None
+        if anchor is None or not anchor.steps:
+            return
+        line, steps, n = anchor.line, anchor.steps, anchor.decodes
+        tokens = steps * anchor.context_sum + n * (steps * (steps - 1) // 2)
+        self.recorder.step_runs.append(
+            (
+                self.index, anchor.start_s, steps, n, anchor.context_sum, 0, 0, 0, n, line.base_s, line.per_token_s,
+                anchor.used_start, self.used, steps * line.base_flops + tokens * line.per_token_flops,
+                steps * line.base_bytes + tokens * line.per_token_bytes, 0, anchor.preempted,
+            )
+        )  # fmt: skip
