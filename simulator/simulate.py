@@ -18,7 +18,6 @@ from simulator.engine.request import Request
 from simulator.fleet.client import Client
 from simulator.fleet.pool import Pool, Router
 from simulator.plugins import find
-from simulator.results.check import check
 from simulator.results.record import FINISHED, FLUSH_ROWS, Recorder
 from simulator.results.run import RunResult, assemble
 from simulator.results.timeline import ReplicaFacts
@@ -64,13 +63,10 @@ def simulate(
     fleet = build_fleet(scenario, replication, run, *costs, *options)
     run.attach(fleet, load, spec.engine.max_model_len)
     complete = run.until(scenario.run.duration_s)
-    result = assemble(
+    return assemble(
         scenario, arrow(load), recorder,
         replication=replication, counters=run.counters(), provenance=_provenance(load, fleet), complete=complete,
     )  # fmt: skip
-    if complete:
-        result.provenance["checks"] = check(result.requests, result.timeline)
-    return result
 
 
 class Run:

@@ -118,6 +118,7 @@ class Replica:
 
     def submit(self, request: Request) -> None:
         """A request arrives; it is seen by the next plan, or with async scheduling by the one after (R71)."""
+        request.queued_s = self.env.now
         self.arriving.append(request)
         self.outstanding += 1
         if self.step is None:
@@ -165,6 +166,7 @@ class Replica:
         env, batch, step = self.env, self.batch, self.step
         assert step is not None
         now = env.now
+        repeat = self.repeat
         self._count(step)
         index = batch.step - 1
         if self.returning or self.wasted:
@@ -172,7 +174,10 @@ class Replica:
         if step.finals:
             self._first_tokens(step, now)
         if batch.args.async_scheduling:
-            self.next = self._planned(self._last_start(), now)
+            seen_s = self._last_start()
+            if self.arriving and repeat > 1:
+                self._take_arrivals(seen_s)
+            self.next = self._planned(seen_s, now)
         self.step = None
         for request in complete(batch, index):
             self._end(request, now)
@@ -226,7 +231,7 @@ class Replica:
         self.due = False
         now = self.env.now
         if self.arriving:
-            self._take_arrivals()
+            self._take_arrivals(now)
         step, self.next = self.next, None
         if step is not None and step.empty:
             self._finish_empty(step, now)
@@ -242,13 +247,18 @@ class Replica:
         else:
             self._start(step, now)
 
-    def _take_arrivals(self) -> None:
+    def _take_arrivals(self, until_s: float) -> None:
+        """Into the queue, those who came by then."""
         waiting = self.batch.waiting
+        later = []
         if not waiting or not self.batch.policy.ordered:
             self.unseen = True
         for request in self.arriving:
-            waiting.add(request)
-        self.arriving = []
+            if request.queued_s <= until_s:
+                waiting.add(request)
+            else:
+                later.append(request)
+        self.arriving = later
 
     def _planned(self, seen_s: float, now: float) -> Step:
         """Plan the next step from what was known at seen_s."""

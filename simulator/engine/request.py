@@ -45,6 +45,7 @@ class Request:
         "preemptions",
         "priority",
         "prompt",
+        "queued_s",
         "registered",
         "remote",
         "row",
@@ -73,7 +74,7 @@ class Request:
         ties of priority).
         """
         self.row = row
-        self.arrival_s = arrival_s
+        self.arrival_s = self.queued_s = arrival_s
         self.prompt = prompt
         self.output = output
         self.foreseen = foreseen
