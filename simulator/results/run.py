@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from simulator.results.check import check
 from simulator.results.columns import labels, nullable
 from simulator.results.gaps import Floats, Ints, Runs
 from simulator.results.record import FINISHED, STATES, UNFINISHED, UNSEEN, Recorder
@@ -30,8 +31,9 @@ class RunResult:
     """What came out of one run or of several replications of it, told apart by the column `replication`.
 
     requests: a row a request, in order of arrival; timeline: a row per replica and time bin; steps: a row a
-    step, if kept. counters: whole numbers by name. gaps: one per replication, None when the run was loaded
-    from a folder. complete: False when interrupted.
+    step, if kept. counters: whole numbers by name. checks: the figures of the laws that were asserted; gaps:
+    what inter-token gaps come from, None when the run was loaded from a folder; both one per replication.
+    complete: False when interrupted.
     """
 
     scenario: Resolved
@@ -42,6 +44,7 @@ class RunResult:
     provenance: dict[str, Any]
     complete: bool
     replicas: tuple[ReplicaFacts, ...]
+    checks: tuple[dict[str, Any], ...]
     gaps: tuple[Gaps, ...] | None = None
 
     @property
@@ -61,7 +64,8 @@ def assemble(
 ) -> RunResult:
     """The result of one replication. workload: the workload's own table, a row a request, its columns kept.
 
-    Raises AssertionError if a request of a complete run has not come to exactly one end.
+    Raises AssertionError if a request of a complete run has not come to exactly one end, or a law of check.py
+    is broken.
     """
     state = recorder.columns()["state"]
     unseen = state == UNSEEN
@@ -72,16 +76,18 @@ def assemble(
         f"no end of {unseen.sum()} requests, the first is {unseen.argmax()}"
     )
     state[unseen] = UNFINISHED
-    end = run_end(recorder)
+    requests = _requests(workload, recorder, replication)
+    timeline = _timeline(recorder, run_end(recorder), replication)
     return RunResult(
         scenario=scenario,
-        requests=_requests(workload, recorder, replication),
-        timeline=_timeline(recorder, end, replication),
+        requests=requests,
+        timeline=timeline,
         steps=step_table(recorder.step_rows(), recorder.replicas, replication),
         counters=dict(counters or {}),
         provenance=dict(provenance or {}),
         complete=complete,
         replicas=recorder.replicas,
+        checks=(check(requests, timeline),),
         gaps=(Gaps(recorder.runs(), recorder.extra_gaps()),),
     )
 
@@ -100,6 +106,7 @@ def merge(results: Sequence[RunResult]) -> RunResult:
         steps=pa.concat_tables(steps) if steps else None,
         counters=counters,
         complete=all(result.complete for result in results),
+        checks=tuple(figures for result in results for figures in result.checks),
         gaps=tuple(gap for result in results for gap in result.gaps or ()),
     )
 

@@ -1,0 +1,115 @@
+"""What must hold after every run: one end each, times in order, tokens and time conserved."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from simulator.results.columns import codes
+from simulator.results.record import FINISHED, STATES
+from simulator.units import GRID_S
+
+Columns = dict[str, NDArray[Any]]
+
+_READ = (
+    "sent_s",
+    "arrival_s",
+    "first_scheduled_s",
+    "first_token_s",
+    "finish_s",
+    "queue_s",
+    "prefill_s",
+    "decode_s",
+)
+_COUNTS = ("output_tokens", "prompt_tokens", "emitted", "hit_tokens", "preemptions")
+
+
+def check(requests: pa.Table, timeline: pa.Table) -> dict[str, Any]:
+    """Raises AssertionError, with the numbers, where a law is broken; else the figures that show it holds."""
+    columns: Columns = {name: requests[name].to_numpy() for name in (*_READ, *_COUNTS, "e2e_s")}
+    finished = codes(requests["state"], STATES) == FINISHED
+    times_in_order(columns)
+    parts_sum(columns)
+    tokens = tokens_conserved(columns, finished, timeline)
+    return {
+        "requests": len(requests),
+        "tokens": tokens,
+        "little": little(columns),
+        **bins_agree(columns, timeline),
+    }
+
+
+def times_in_order(columns: Columns) -> None:
+    """arrival ≤ sent ≤ first scheduled ≤ first token ≤ finish, as far as each happened."""
+    names = ("arrival_s", "sent_s", "first_scheduled_s", "first_token_s", "finish_s")
+    latest = columns[names[0]]
+    for before, after in pairwise(names):
+        wrong = columns[after] < latest
+        row = int(wrong.argmax())
+        assert not wrong.any(), f"request {row}: {after} {columns[after][row]} before {before} {latest[row]}"
+        latest = np.fmax(latest, columns[after])
+
+
+def parts_sum(columns: Columns) -> None:
+    """queue + prefill + decode is the end-to-end time, to the last bit."""
+    total = columns["queue_s"] + columns["prefill_s"] + columns["decode_s"]
+    wrong = (total != columns["e2e_s"]) & ~np.isnan(columns["e2e_s"])
+    row = int(wrong.argmax())
+    assert not wrong.any(), f"request {row}: parts sum to {total[row]}, end to end {columns['e2e_s'][row]}"
+
+
+def tokens_conserved(columns: Columns, finished: NDArray[np.bool_], timeline: pa.Table) -> dict[str, int]:
+    """A finished request has emitted its output; what was emitted was computed, once or more."""
+    output, emitted = columns["output_tokens"], columns["emitted"]
+    wrong = finished & (emitted != output)
+    row = int(wrong.argmax())
+    assert not wrong.any(), f"request {row} finished with {emitted[row]} of {output[row]} tokens"
+    assert (columns["hit_tokens"] <= columns["prompt_tokens"]).all(), "more prefix hits than prompt tokens"
+    started = ~np.isnan(columns["first_token_s"])
+    owed = int(emitted.sum()) - int(started.sum())
+    resumed = int(columns["preemptions"].sum())
+    computed = int(timeline["decode_tokens"].to_numpy().sum())
+    assert owed <= computed + resumed, (
+        f"{owed} tokens after first ones, {computed} decoded, {resumed} resumed"
+    )
+    prompts = int((columns["prompt_tokens"] - columns["hit_tokens"])[started].sum(dtype=np.int64))
+    prefilled = int(timeline["prefill_tokens"].to_numpy().sum())
+    assert prompts <= prefilled, f"{prompts} prompt tokens not in the cache, {prefilled} prefilled"
+    return {"emitted": int(emitted.sum()), "decoded": computed, "prefilled": prefilled}
+
+
+def little(columns: Columns) -> dict[str, float]:
+    """Little's law in finite form, exact on the time grid: ∫ N(t) dt over all that ended = Σ their times."""
+    ended = ~np.isnan(columns["finish_s"])
+    sent, finish = (
+        np.rint(columns[name][ended] / GRID_S).astype(np.int64) for name in ("sent_s", "finish_s")
+    )
+    if not len(sent):
+        return {"in_system": 0.0, "rate_per_s": 0.0, "time_s": 0.0}
+    sent.sort()
+    finish.sort()
+    instants = np.unique(np.concatenate([sent, finish]))
+    inside = np.searchsorted(sent, instants, side="right") - np.searchsorted(finish, instants, side="right")
+    area = _exact_sum(inside[:-1] * np.diff(instants))
+    spent = _exact_sum(np.rint(columns["e2e_s"][ended] / GRID_S).astype(np.int64))
+    assert area == spent, f"Little's law: {area} request-units in the system, {spent} spent by requests"
+    window = max(int(instants[-1] - instants[0]), 1)
+    n = len(sent)
+    return {"in_system": area / window, "rate_per_s": n / (window * GRID_S), "time_s": spent * GRID_S / n}
+
+
+def bins_agree(columns: Columns, timeline: pa.Table) -> dict[str, float]:
+    """No replica is busy longer than a bin lasts or holds more blocks than it has."""
+    busy, blocks = (float(np.nanmax(timeline[name].to_numpy(), initial=0.0)) for name in ("busy", "kv_use"))
+    assert busy <= 1.0, f"a replica was busy for {busy} of a time bin: steps overlap"
+    assert blocks <= 1.0 + 1e-6, f"a replica used {blocks} of its KV blocks"
+    return {"busiest_bin": busy}
+
+
+def _exact_sum(values: NDArray[np.int64]) -> int:
+    """Without overflow: the sums of high and low halves."""
+    return (int((values >> 32).sum()) << 32) + int((values & 0xFFFFFFFF).sum())

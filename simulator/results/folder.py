@@ -1,0 +1,115 @@
+"""The run folder: written whole or not at all, the same bytes for the same run, and read again."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from simulator.errors import InputError, Problem
+from simulator.results.run import RunResult
+from simulator.results.summary import SCHEMA
+
+TABLES = ("requests", "timeline", "steps")
+
+
+@dataclass(frozen=True, slots=True)
+class SavedRun:
+    """A run folder as read: its tables, its summary, and the text of its scenario.yaml."""
+
+    path: Path
+    summary: dict[str, Any]
+    scenario: str
+    requests: pa.Table
+    timeline: pa.Table
+    steps: pa.Table | None
+
+
+def folder_of(run: RunResult, parent: Path) -> Path:
+    """reports/<scenario>-<first eight digits of its hash>."""
+    return parent / f"{run.scenario.name}-{run.scenario.hash[:8]}"
+
+
+def save(run: RunResult, summary: dict[str, Any], target: Path) -> Path:
+    """Writes the folder beside its place, then moves it there; an older run of that name is replaced.
+
+    Raises InputError if `target` is there and is no run folder: nothing of the user's is ever removed.
+    """
+    if target.exists() and not is_run(target):
+        raise InputError(
+            Problem(str(target), "is there and is no run folder", "a new folder, or an older run's")
+        )
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as temporary:
+        new = Path(temporary, "new")
+        new.mkdir()
+        _write(run, summary, new)
+        if target.exists():
+            os.replace(target, Path(temporary, "old"))
+        os.replace(new, target)
+    return target
+
+
+def is_run(path: Path) -> bool:
+    """Whether a run was saved there, or nothing is."""
+    return path.is_dir() and (path.joinpath("summary.json").is_file() or not any(path.iterdir()))
+
+
+def _write(run: RunResult, summary: dict[str, Any], folder: Path) -> None:
+    folder.joinpath("scenario.yaml").write_text(to_yaml(run.scenario.document), encoding="utf-8")
+    text = json.dumps(summary, indent=1, ensure_ascii=False, allow_nan=False)
+    folder.joinpath("summary.json").write_text(text + "\n", encoding="utf-8")
+    for name in TABLES:
+        table = getattr(run, name)
+        if table is not None:
+            _write_table(table, folder / f"{name}.parquet")
+
+
+def _write_table(table: pa.Table, path: Path) -> None:
+    """Floats and growing numbers barely repeat: dictionaries only for labels and small counts."""
+    plain = ("_s", "flops", "bytes", "running", "waiting", "_use", "_share", "busy", "mfu", "mbu", "request")
+    coded = [name for name in table.column_names if not name.endswith(plain)]
+    pq.write_table(table, path, compression="zstd", use_dictionary=coded, write_statistics=False)
+
+
+def to_yaml(document: dict[str, Any]) -> str:
+    """The document as YAML, its keys in their order."""
+    from io import StringIO
+
+    from ruamel.yaml import YAML
+
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = False
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # the stub knows only its default
+    out = StringIO()
+    yaml.dump(document, out)
+    return out.getvalue()
+
+
+def load_run(path: str | Path) -> SavedRun:
+    """A saved run. Raises InputError if there is none at `path` or its schema is another."""
+    folder = Path(path)
+    if not folder.joinpath("summary.json").is_file():
+        raise InputError(Problem(str(path), "is no run folder", "a folder that `sim run` wrote"))
+    summary = json.loads(folder.joinpath("summary.json").read_text(encoding="utf-8"))
+    if summary.get("schema") != SCHEMA:
+        raise InputError(
+            Problem(str(path), f"was written with schema {summary.get('schema')}", f"schema {SCHEMA}")
+        )
+    tables = {name: _read_table(folder / f"{name}.parquet") for name in TABLES}
+    if tables["requests"] is None or tables["timeline"] is None:
+        raise InputError(
+            Problem(str(path), "lacks requests.parquet or timeline.parquet", "a whole run folder")
+        )
+    scenario = folder.joinpath("scenario.yaml").read_text(encoding="utf-8")
+    return SavedRun(folder, summary, scenario, tables["requests"], tables["timeline"], tables["steps"])
+
+
+def _read_table(path: Path) -> pa.Table | None:
+    return pq.read_table(path) if path.is_file() else None

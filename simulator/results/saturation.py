@@ -1,0 +1,94 @@
+"""Whether the queue still grows when arrivals end: then no steady state stands behind its percentiles."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from simulator.results.confidence import Floats
+from simulator.results.quantiles import student_quantile
+
+_BATCHES = 10
+_FEWEST = 200
+_SHARE = 0.01  # of the arrivals: what must pile up to call it more than a swing
+_GROWTH = 0.25  # of the mean number in the system
+
+
+@dataclass(frozen=True, slots=True)
+class Saturation:
+    """saturated: None where the run is too short to tell. Requests/s in the second half of the arrivals.
+
+    growth: requests that piled up in it.
+    """
+
+    saturated: bool | None
+    reason: str
+    offered_per_s: float
+    served_per_s: float
+    growth: float
+
+
+def check(sent: Floats, ended: Floats, service: Floats, confidence: float) -> Saturation:
+    """sent, ended: seconds per request, NaN: not ended; service: seconds being served, queueing apart.
+
+    Looks at the second half of the arrivals' window in ten parts: the number in the system must grow (slope
+    of its means, one-sided), or fewer end than arrive (one-sided); and what piles up must be over 1 % of
+    the arrivals and a quarter of the mean number in the system.
+    """
+    window = float(sent.max() - sent.min()) if len(sent) else 0.0
+    if len(sent) < _FEWEST or window <= 0:
+        return Saturation(
+            None, f"too few arrivals to tell ({len(sent)} in {window:.3g} s)", math.nan, math.nan, 0.0
+        )
+    edges = np.linspace(float(sent.min()) + window / 2, float(sent.max()), _BATCHES + 1)
+    arrivals, ends = _counts(sent, edges), _counts(ended[~np.isnan(ended)], edges)
+    inside = _number_in_system(sent, ended, edges)
+    offered, served = arrivals.sum() / (window / 2), ends.sum() / (window / 2)
+    growth = float(arrivals.sum() - ends.sum())
+    piles_up = growth > _SHARE * arrivals.sum() and growth > _GROWTH * inside.mean()
+    grows = _slope_is_positive(inside, confidence) or _mean_is_positive(arrivals - ends, confidence)
+    typical = float(np.nanmedian(service)) if not np.all(np.isnan(service)) else math.inf
+    if piles_up and grows and typical > window / 4:
+        reason = (
+            f"requests take {typical:.3g} s to serve and arrivals last only {window:.3g} s: too short to tell"
+        )
+        return Saturation(None, reason, float(offered), float(served), growth)
+    saturated = bool(piles_up and grows)
+    reason = "the number in the system still grows when arrivals end" if saturated else ""
+    return Saturation(saturated, reason, float(offered), float(served), growth)
+
+
+def _counts(times: Floats, edges: Floats) -> Floats:
+    return np.histogram(times, edges)[0].astype(np.float64)
+
+
+def _number_in_system(sent: Floats, ended: Floats, edges: Floats) -> Floats:
+    """The time-average number in the system between edges."""
+    width = edges[1] - edges[0]
+    area = _area(sent, edges) - _area(ended[~np.isnan(ended)], edges)
+    return np.asarray(np.diff(area) / width)
+
+
+def _area(times: Floats, edges: Floats) -> Floats:
+    """Σ max(0, edge − time) at each edge."""
+    times = np.sort(times)
+    count = np.searchsorted(times, edges, side="right")
+    total = np.concatenate([[0.0], np.cumsum(times)])
+    return np.asarray(count * edges - total[count])
+
+
+def _mean_is_positive(values: Floats, confidence: float) -> bool:
+    half = student_quantile(confidence, len(values) - 1) * values.std(ddof=1) / math.sqrt(len(values))
+    return bool(values.mean() - half > 0)
+
+
+def _slope_is_positive(values: Floats, confidence: float) -> bool:
+    """Least squares over equal steps; the lower end of the slope's one-sided interval."""
+    n = len(values)
+    x = np.arange(n) - (n - 1) / 2
+    slope = float((x * values).sum() / (x * x).sum())
+    rest = values - values.mean() - slope * x
+    error = math.sqrt(float((rest * rest).sum()) / (n - 2) / float((x * x).sum()))
+    return slope - student_quantile(confidence, n - 2) * error > 0
