@@ -41,7 +41,8 @@ def resolve(scenario: s.Scenario, document: Node, files: Mapping[Place, Path]) -
     problems = unsupported(scenario, document)
 
     def refuse(path: Place, what: str, allowed: str = "", hint: str = "") -> None:
-        problems.append(Problem(str(place(document, path)), what, allowed, hint))
+        dotted = ".".join(str(step) for step in path)
+        problems.append(Problem(str(place(document, path)), f"{dotted}: {what}", allowed, hint))
 
     digests = _digests(scenario, document, files, refuse)
     model = _model(scenario.model, files, refuse)
