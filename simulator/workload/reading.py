@@ -41,7 +41,8 @@ class Source:
     def provenance(self, kind: str) -> dict[str, Any]:
         """What a workload read from it says of its origin; the SHA-256 is of the uncompressed content."""
         digest = hashlib.sha256(self.data).hexdigest()
-        return {"format": kind, "file": self.name, "sha256": digest, "bytes": len(self.data)}
+        file = self.name.removesuffix(".gz")
+        return {"format": kind, "file": file, "sha256": digest, "bytes": len(self.data)}
 
 
 @dataclass(slots=True)
@@ -131,11 +132,15 @@ def sniffed(source: Source) -> ModuleType:
 
 
 def _options(module: ModuleType, given: dict[str, Any]) -> Any:
-    """The format's Options from a mapping, its keys checked; values are for the format to judge."""
-    known = [f.name for f in fields(module.Options)]
-    strangers = [unknown("format_options", "option", name, known) for name in given if name not in known]
-    if strangers:
-        raise InputError(strangers)
+    """The format's Options from a mapping: its keys known, its values of the defaults' types."""
+    known = {f.name: f.default for f in fields(module.Options)}
+    wrong = [unknown("format_options", "option", name, known) for name in given if name not in known]
+    for name in given.keys() & known.keys():
+        if type(given[name]) is not type(known[name]):
+            allowed = f"as {known[name]!r}"
+            wrong.append(Problem(f"format_options.{name}", f"{given[name]!r} is of the wrong type", allowed))
+    if wrong:
+        raise InputError(wrong)
     return module.Options(**given)
 
 

@@ -74,23 +74,19 @@ class Prefix:
 
 @dataclass(frozen=True, slots=True)
 class Synthetic:
-    """A whole synthetic workload. Lengths come from prompt and output, or as pairs from the trace `lengths`.
-
-    correlation: of prompt and output, in a Gaussian copula.
-    """
+    """A whole synthetic workload; correlation: of prompt and output, in a Gaussian copula."""
 
     requests: int
     arrivals: Arrivals
-    prompt: Lengths | None = None
-    output: Lengths | None = None
-    lengths: str = ""
+    prompt: Lengths
+    output: Lengths
     correlation: float = 0.0
     prefix: Prefix = field(default_factory=Prefix)
     name: str = ""
     source: str = ""
 
 
-_TOLD = ("aliases", "about", "kind", "date", "notes")
+_TOLD = ("aliases", "about", "kind")  # of a catalogue's entry, not parameters
 
 
 def parse(data: Any, where: str = "workload.synthetic") -> Synthetic:
@@ -100,14 +96,13 @@ def parse(data: Any, where: str = "workload.synthetic") -> Synthetic:
     """
     problems: list[Problem] = []
     fields = Fields(_with_named(data, where), where, problems)
-    prefix, pairs = fields.child("prefix"), _pairs(fields)
+    prefix = fields.child("prefix")
     synthetic = Synthetic(
         requests=fields.take("requests", whole()),
         arrivals=_arrivals(fields),
-        prompt=None if pairs else _lengths(fields, "prompt"),
-        output=None if pairs else _lengths(fields, "output"),
-        lengths=pairs,
-        correlation=0.0 if pairs else fields.take("correlation", _correlation, 0.0),
+        prompt=_lengths(fields, "prompt"),
+        output=_lengths(fields, "output"),
+        correlation=fields.take("correlation", _correlation, 0.0),
         prefix=_prefix(prefix) if prefix else Prefix(),
         name=fields.take("name", str, ""),
         source=fields.take("source", str, ""),
@@ -124,8 +119,7 @@ def _with_named(data: Any, where: str) -> Any:
     if not isinstance(given, Mapping) or not given.get("name"):
         return given
     entry = catalog.entry("workloads", str(given["name"]), f"{where}.name")
-    replaced = ("prompt", "output", "correlation") if "lengths" in given else ()
-    known = {name: value for name, value in entry.items() if name not in (*_TOLD, *replaced)}
+    known = {name: value for name, value in entry.items() if name not in _TOLD}
     return known | dict(given)
 
 
@@ -161,20 +155,7 @@ def _required(parent: Fields, name: str) -> Fields:
     return child
 
 
-def _pairs(parent: Fields) -> str:
-    """The trace under `lengths`, whose pairs of prompt and output are drawn; "" without."""
-    fields = parent.child("lengths")
-    if fields is None:
-        return ""
-    path = fields.take("trace", str)
-    fields.close()
-    return path if isinstance(path, str) else "missing"
-
-
 def _lengths(parent: Fields, name: str) -> Lengths:
-    plain = parent.data.get(name)
-    if isinstance(plain, int | str):
-        return Lengths("constant", tokens=parent.take(name, whole()))
     return lengths(_required(parent, name))
 
 
@@ -228,12 +209,12 @@ _Z90 = 1.2815515655446004  # the standard normal's 90th percentile
 
 
 def _quantiles(value: Any) -> tuple[tuple[float, float], ...]:
-    """{percent: tokens} in ascending order of both."""
+    """{percent: tokens}, in any order; both must ascend together."""
     if not isinstance(value, Mapping) or len(value) < 2:
         raise ValueError("expected two or more entries, percent: tokens")
-    pairs = tuple((float(percent), float(tokens)) for percent, tokens in value.items())
+    pairs = tuple(sorted((float(percent), float(tokens)) for percent, tokens in value.items()))
     if any(a[0] >= b[0] or a[1] > b[1] for a, b in itertools.pairwise(pairs)):
-        raise ValueError("percents and tokens must ascend")
+        raise ValueError("tokens must ascend with percents, which must differ")
     if pairs[0][0] <= 0 or pairs[-1][0] >= 100 or pairs[0][1] < 1:
         raise ValueError(
             "percents must lie between 0 and 100 and tokens be 1 or more; min and max are the ends"

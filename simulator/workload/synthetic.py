@@ -48,17 +48,13 @@ def _told(value: Any) -> Any:
     """Parameters without those that were not given, and of files the name only: a record of what counts."""
     if isinstance(value, dict):
         given = {name: item for name, item in value.items() if item not in (None, (), "", 0, False)}
-        paths = {name: Path(given[name]).name for name in ("trace", "lengths") if name in given}
+        paths = {name: Path(given[name]).name for name in ("trace",) if name in given}
         return {name: _told(item) for name, item in (given | paths).items()}
     return list(value) if isinstance(value, tuple) else value
 
 
 def _tokens(spec: Synthetic, streams: Streams, read: TraceLengths) -> tuple[Ints, Ints, dict[str, int]]:
     """Question and answer tokens [n]; how many of each were clipped to their bounds."""
-    if spec.prompt is None or spec.output is None:
-        pairs = read(spec.lengths)
-        drawn = (streams("lengths", 0).random(spec.requests) * len(pairs[0])).astype(np.intp)
-        return pairs[0][drawn].astype(np.int32), pairs[1][drawn].astype(np.int32), {}
     normal = streams("lengths", 0).standard_normal(spec.requests)
     other = correlated(normal, streams("lengths", 1).standard_normal(spec.requests), spec.correlation)
     prompt, low = token_counts(spec.prompt, normal, lambda path: read(path)[0])

@@ -35,7 +35,7 @@ def read(source: Source, options: Options, faults: Faults) -> Workload:
         raise InputError(unknown("format_options.arrivals", "choice", options.arrivals, ARRIVALS))
     timed = options.arrivals == "arrived_at"
     if timed and "arrived_at" not in header(source.head):
-        hint = "arrivals: at_once sends all at once; or name it under synthetic: {lengths: {trace: …}}"
+        hint = "arrivals: at_once sends all at 0; synthetic: {prompt: {kind: empirical, trace: …}} draws"
         raise InputError(Problem(source.name, "lengths without arrivals", "a column arrived_at", hint))
     names = ["num_prefill_tokens", "num_decode_tokens", *(["arrived_at"] if timed else [])]
     texts = csv_text(source, names, faults)
