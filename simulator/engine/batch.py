@@ -13,7 +13,7 @@ from heapq import heappush
 from simulator.engine.blocks import KVCache
 from simulator.engine.policies import Policy
 from simulator.engine.prefix import PrefixCache
-from simulator.engine.queue import Queue
+from simulator.engine.queue import Fifo, Ranked
 from simulator.engine.request import Request
 from simulator.scenario.resolved import EngineArgs
 
@@ -62,7 +62,7 @@ class Batch:
         self.keeps_written = connector and args.async_scheduling
         self.step = 0
         self.completed = -1
-        self.waiting = Queue(policy.key)
+        self.waiting: Fifo | Ranked = Fifo() if policy.key is None else Ranked(policy.key)
         self.holding: deque[Request] = deque()
         self.running: dict[Request, None] = {}
         self.prefilling: list[Request] = []
@@ -242,4 +242,4 @@ class Batch:
         """All who are in the system."""
         yield from self.running
         yield from self.holding
-        yield from self.waiting
+        yield from self.waiting.in_order()

@@ -63,7 +63,7 @@ def _deliver_stale(batch: Batch, index: int) -> list[Request]:
         if not batch.keeps_written:
             request.emitted += 1
             if request.emitted == request.output:
-                batch.waiting.remove(request)
+                batch.waiting.drop(request)
                 batch.cache.forget(request)
                 ended.append(request)
     batch.stale = []

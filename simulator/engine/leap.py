@@ -83,12 +83,10 @@ def advance(batch: Batch, steps: int) -> None:
     batch.context_sum += steps * batch.decodes
 
 
-def boundary(anchor: Anchor, repeat: int, now: float) -> int:
-    """Of `repeat` steps after those of the anchor that are done, the first that ends at or after `now`: 1 … repeat."""
+def boundary(anchor: Anchor, repeat: int, start: float, end: float, now: float) -> int:
+    """Of the next `repeat` steps, which last from start to end, the first that ends at or after `now`: 1 … repeat."""
     done = anchor.steps
-    start = end_s(anchor, done)
-    span = end_s(anchor, done + repeat) - start
-    j = min(max(int((now - start) / span * repeat), 1), repeat)
+    j = min(max(int((now - start) / (end - start) * repeat), 1), repeat)
     while j > 1 and end_s(anchor, done + j - 1) >= now:
         j -= 1
     while j < repeat and end_s(anchor, done + j) < now:

@@ -51,6 +51,7 @@ class Replica:
         "batch",
         "cost",
         "due",
+        "end_s",
         "ended",
         "env",
         "exact",
@@ -109,7 +110,7 @@ class Replica:
         self.anchor: Anchor | None = None
         self.due = self.unseen = False
         self.repeat = 1
-        self.start_s = 0.0
+        self.start_s = self.end_s = 0.0
         self.used = self.steps = self.totals = self.wasted = 0
         self.left_before: list[Request] = NOBODY
         self.returning: list[Request] = NOBODY
@@ -131,7 +132,7 @@ class Replica:
         anchor = self.anchor
         if anchor is not None:
             if self.step is not None:
-                done = boundary(anchor, self.repeat, now)
+                done = boundary(anchor, self.repeat, self.start_s, self.end_s, now)
                 done -= end_s(anchor, anchor.steps + done) > now
                 advance(self.batch, max(done - 1, 0))
                 anchor.steps += done
@@ -146,7 +147,7 @@ class Replica:
         """End the leap at the first boundary from now on; async: at the one after, since that step is fixed already."""
         anchor = self.anchor
         assert anchor is not None
-        j = boundary(anchor, self.repeat, self.env.now)
+        j = boundary(anchor, self.repeat, self.start_s, self.end_s, self.env.now)
         if self.batch.args.async_scheduling:
             j += 1
         if j < self.repeat:
@@ -155,6 +156,7 @@ class Replica:
 
     def _wake(self, at: float) -> None:
         env = self.env
+        self.end_s = at
         self.alarm = alarm = Alarm(env, self._on_finish)
         env.schedule(alarm, self.finish_first, at - env.now)
 
@@ -174,10 +176,7 @@ class Replica:
         if step.finals:
             self._first_tokens(step, now)
         if batch.args.async_scheduling:
-            seen_s = self._last_start()
-            if self.arriving and repeat > 1:
-                self._take_arrivals(seen_s)
-            self.next = self._planned(seen_s, now)
+            self._plan_ahead(repeat, now)
         self.step = None
         for request in complete(batch, index):
             self._end(request, now)
@@ -197,10 +196,15 @@ class Replica:
         if step.totals:
             self.totals += repeat
 
-    def _last_start(self) -> float:
-        """When the step that ends now started, the last one of a leap."""
-        anchor = self.anchor
-        return self.start_s if anchor is None else end_s(anchor, anchor.steps - 1)
+    def _plan_ahead(self, repeat: int, now: float) -> None:
+        """The plan that the real engine made when the step that ends now started (the last one of a leap)."""
+        seen_s = self.start_s
+        if repeat > 1:
+            assert self.anchor is not None
+            seen_s = end_s(self.anchor, self.anchor.steps - 1)
+            if self.arriving:
+                self._take_arrivals(seen_s)
+        self.next = self._planned(seen_s, now)
 
     def _first_tokens(self, step: Step, now: float) -> None:
         for request in step.finals:

@@ -176,7 +176,7 @@ class Replay:
             self._process(*ended, seen)
         seen["free_blocks"] = batch.cache.free
         seen["running"] = self.names(batch.running)
-        seen["waiting"] = self.names([*batch.holding, *batch.waiting])
+        seen["waiting"] = self.names([*batch.holding, *batch.waiting.in_order()])
         self.index += 1
         return seen
 

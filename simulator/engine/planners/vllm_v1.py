@@ -188,12 +188,12 @@ def _admit(batch: Batch, step: Step, budget: int, threshold: int, held: bool) ->
             loading.append(holding.popleft())
             continue
         if request.in_flight > batch.completed:
-            aside.append(waiting.pop())
+            aside.append(waiting.take())
             continue
         if request.remote and not holding:
             if not _start_load(batch, step, request):
                 break
-            waiting.pop()
+            waiting.take()
             continue
         tokens = _fits(batch, request, budget, threshold, held)
         if not tokens:
@@ -201,7 +201,7 @@ def _admit(batch: Batch, step: Step, budget: int, threshold: int, held: bool) ->
         if holding:
             holding.popleft()
         else:
-            waiting.pop()
+            waiting.take()
         _take_in(batch, step, request, tokens)
         budget -= tokens
     if not held:
