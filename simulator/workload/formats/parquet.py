@@ -132,7 +132,6 @@ def write(load: Workload, path: str | Path) -> None:
         compression="zstd",
         compression_level=19,
         write_statistics=False,
-        store_schema=False,
         **_encodings(table.column_names),
     )
 
