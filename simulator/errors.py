@@ -18,8 +18,8 @@ INTERRUPTED = 130
 class Problem:
     """One thing wrong with an input.
 
-    where: "file:line:column", "trace.csv:row 17" or "--set key"; what: the fault; allowed: what would be right;
-    hint: the nearest valid name or the way out.
+    where: "file:line:column", "trace.csv:row 17" or "--set key"; what: the fault; allowed: what would be
+    right; hint: the nearest valid name or the way out.
     """
 
     where: str

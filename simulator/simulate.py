@@ -46,16 +46,18 @@ def simulate(
     keep_steps: bool = False,
     exact: bool = False,
     leap: bool = True,
+    load: Workload | None = None,
 ) -> RunResult:
-    """Run one replication of a scenario.
+    """Run one replication of a scenario, or `load` in place of the scenario's own workload.
 
-    progress(simulated seconds, requests ended, requests) is called now and then. keep_steps: the result has a row a
-    step; exact: every step is planned request by request; leap False: every step is an event of its own. Neither
-    changes the result. Raises InputError for what cannot work, before any event.
+    progress(simulated seconds, requests ended, requests) is called now and then. keep_steps: the result
+    has a row a step; exact: every step is planned request by request; leap False: every step is an event
+    of its own. Neither changes the result. Raises InputError for what cannot work, before any event.
     """
     spec = scenario.fleet.pools[0]
     costs = cost_and_blocks(scenario, spec)
-    load = build_workload(scenario.workload, scenario.seed, replication, spec.engine.max_model_len)
+    if load is None:
+        load = build_workload(scenario.workload, scenario.seed, replication, spec.engine.max_model_len)
     env = simpy.Environment()
     recorder = Recorder(len(load), facts(scenario, costs[1]), keep_steps, scenario.run.bin_s)
     run = Run(env, recorder, len(load), progress)
@@ -65,7 +67,8 @@ def simulate(
     complete = run.until(scenario.run.duration_s)
     return assemble(
         scenario, arrow(load), recorder,
-        replication=replication, counters=run.counters(), provenance=_provenance(load, fleet), complete=complete,
+        replication=replication, counters=run.counters(), provenance=_provenance(load, fleet),
+        complete=complete,
     )  # fmt: skip
 
 
@@ -125,7 +128,9 @@ class Run:
             self._progress(now, self._done, self._total)
 
     def until(self, duration_s: float | None) -> bool:
-        """Run to the end, to the last instant asked for, or to an interruption; False if it was interrupted."""
+        """Run to the end, to the last instant asked for, or to an interruption; False if it was
+        interrupted.
+        """
         try:
             self._env.run(until=duration_s)
         except KeyboardInterrupt:

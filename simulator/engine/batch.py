@@ -1,7 +1,8 @@
 """What one engine holds: its queues, and totals over those that decode (SPEC R1–R3).
 
-Every decoding request advances one token a step, so nothing of a single one need be touched: `context_sum` grows by
-`decodes`, ends are kept by step number, and `due[k % block]` says how many need a block in step k.
+Every decoding request advances one token a step, so nothing of a single one need be touched:
+`context_sum` grows by `decodes`, ends are kept by step number, and `due[k % block]` says how many need a
+block in step k.
 """
 
 from __future__ import annotations
@@ -21,9 +22,10 @@ from simulator.scenario.resolved import EngineArgs
 class Batch:
     """The scheduler's state before the plan of step `step`.
 
-    leaves[k]: requests that are not in the decode totals from step k on; frees[k]: those whose last token step k makes,
-    so that slot and blocks return at its end; changes: heap of the steps before which either happens. stale: preempted ones whose token is still in flight (R73); held_back: blocks
-    of freed requests that a batch in flight may still write (R89).
+    leaves[k]: requests that are not in the decode totals from step k on; frees[k]: those whose last token
+    step k makes, so that slot and blocks return at its end; changes: heap of the steps before which
+    either happens. stale: preempted ones whose token is still in flight (R73); held_back: blocks of freed
+    requests that a batch in flight may still write (R89).
     """
 
     __slots__ = (
@@ -55,7 +57,9 @@ class Batch:
     )
 
     def __init__(self, args: EngineArgs, blocks: int, policy: Policy, connector: bool = False) -> None:
-        """blocks: usable KV blocks, the null block not counted (R3); connector: a KV connector is attached (R89)."""
+        """blocks: usable KV blocks, the null block not counted (R3); connector: a KV connector is
+        attached (R89).
+        """
         self.args = args
         self.policy = policy
         self.watermark = int(args.watermark * (blocks + 1))
@@ -91,15 +95,19 @@ class Batch:
         return request.computed if request.since < 0 else request.target + self.step - request.since
 
     def written(self, request: Request) -> int:
-        """Tokens of a decoding request that others can find while a step is planned, after its running part.
+        """Tokens of a decoding request that others can find while a step is planned, after its running
+        part.
 
-        Registration is at allocation, but of known tokens only: with async scheduling that is one less (R52, R53).
+        Registration is at allocation, but of known tokens only: with async scheduling that is one less
+        (R52, R53).
         """
         ahead = not self.args.async_scheduling or request.skipped == self.step - 1
         return request.target + self.step - request.since + ahead
 
     def in_flight(self, request: Request) -> bool:
-        """Whether the batch planned before this one, if its outputs are still to come, holds this running request."""
+        """Whether the batch planned before this one, if its outputs are still to come, holds this running
+        request.
+        """
         before = self.step - 1
         if not self.args.async_scheduling:
             return False
@@ -107,10 +115,12 @@ class Batch:
             return request.skipped != before
         return request.in_flight == before or request.free_step == before
 
-    # ── changes of state ────────────────────────────────────────────────────────────────────────────────────────────
+    # ── changes of state ──────────────────────────────────────────────────────────────────────────
 
     def join(self, request: Request, since: int) -> None:
-        """Its last prompt chunk is in step since − 1: from step `since` on it decodes, until its known end."""
+        """Its last prompt chunk is in step since − 1: from step `since` on it decodes, until its known
+        end.
+        """
         left = request.output - request.emitted
         end = since - 2 + left
         request.since = since
@@ -131,9 +141,11 @@ class Batch:
             self.cache.writes(request)
 
     def leave(self, step: int) -> None:
-        """Those whose last token was scheduled leave the totals (R12); they hold slot and blocks until it is made.
+        """Those whose last token was scheduled leave the totals (R12); they hold slot and blocks until it
+        is made.
 
-        One that a stop token has ended is still in the totals of the step planned before that was known (R72).
+        One that a stop token has ended is still in the totals of the step planned before that was known
+        (R72).
         """
         for request in self.leaves.pop(step):
             self._uncount(request)
@@ -180,7 +192,8 @@ class Batch:
         self._free_at(request.free_step, request)
 
     def preempt(self, request: Request, scheduled: bool) -> None:
-        """R16: its blocks are freed, what it computed is lost, it waits again (in front, where the policy says so).
+        """R16: its blocks are freed, what it computed is lost, it waits again (in front, where the policy
+        says so).
 
         scheduled: it had already got its token in the step being planned, which is undone (R15).
         """

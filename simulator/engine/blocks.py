@@ -1,4 +1,6 @@
-"""KV-cache blocks without prefix caching: a count (SPEC R3, R30; with caching off their identity cannot be seen)."""
+"""KV-cache blocks without prefix caching: a count (SPEC R3, R30; with caching off their identity cannot
+be seen).
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ class KVCache:
         return 0
 
     def admit(self, request: Request, tokens: int) -> None:
-        """Take the blocks of the first `tokens` tokens of a request that holds none; the caller has checked `free`."""
+        """Take the blocks of the first `tokens` tokens of a request that holds none; the caller has
+        checked `free`.
+        """
         self.free -= -(-tokens // self.block_tokens)
 
     def take(self, blocks: int) -> None:
@@ -45,5 +49,7 @@ class KVCache:
         """The request no longer decodes."""
 
     def growing(self, request: Request) -> bool:
-        """Whether a later lookup could find more though nothing was given back: never without prefix caching."""
+        """Whether a later lookup could find more though nothing was given back: never without prefix
+        caching.
+        """
         return False

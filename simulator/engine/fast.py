@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 def run_from_totals(batch: Batch, step: Step, threshold: int) -> int:
     """Give every decoding request its token and those in prefill their chunks; returns the budget left.
 
-    −1, and nothing is changed, when order matters: the budget is short of the decodes, blocks run out, a request in
-    prefill is older than one that decodes.
+    −1, and nothing is changed, when order matters: the budget is short of the decodes, blocks run out, a
+    request in prefill is older than one that decodes.
     """
     decodes = batch.decodes
     budget = batch.args.max_num_batched_tokens - decodes

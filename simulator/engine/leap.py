@@ -1,6 +1,7 @@
 """Leaps: a run of decode-only steps in which nothing is decided, as one event.
 
-Stepping and leaping both take the end of a step from `end_s` and the same anchor: that is why they agree to the bit.
+Stepping and leaping both take the end of a step from `end_s` and the same anchor: that is why they agree
+to the bit.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from simulator.units import on_grid
 
 
 class Anchor:
-    """Consecutive decode-only steps of one batch: the first starts at start_s with context_sum keys; `steps` done."""
+    """Consecutive decode-only steps of one batch: the first starts at start_s with context_sum keys;
+    `steps` done.
+    """
 
     __slots__ = ("context_sum", "decodes", "line", "preempted", "start_s", "steps", "used_start")
 
@@ -84,7 +87,9 @@ def advance(batch: Batch, steps: int) -> None:
 
 
 def boundary(anchor: Anchor, repeat: int, start: float, end: float, now: float) -> int:
-    """Of the next `repeat` steps, which last from start to end, the first that ends at or after `now`: 1 … repeat."""
+    """Of the next `repeat` steps, which last from start to end, the first that ends at or after `now`: 1
+    … repeat.
+    """
     done = anchor.steps
     j = min(max(int((now - start) / (end - start) * repeat), 1), repeat)
     while j > 1 and end_s(anchor, done + j - 1) >= now:

@@ -1,12 +1,12 @@
 """The prefix cache: which blocks hold what, who uses them, and which goes next (SPEC R40–R55).
 
-Prompts are sequences of pieces (segment, tokens); two prompts share blocks exactly as far as their pieces agree. So
-content is a tree with one Node for each piece after a given path, and the blocks whose last token lies in that piece
-belong to the node. Blocks that were registered together and are used by the same requests move together, as a Run: the
-cost is that of the pieces and runs touched, not of blocks.
+Prompts are sequences of pieces (segment, tokens); two prompts share blocks exactly as far as their pieces
+agree. So content is a tree with one Node for each piece after a given path, and the blocks whose last
+token lies in that piece belong to the node. Blocks that were registered together and are used by the same
+requests move together, as a Run: the cost is that of the pieces and runs touched, not of blocks.
 
-The free list of R40 is a count of blocks that hold nothing anyone can find (always at its front) and then the runs that
-nobody uses, oldest first; a run gives up its last block first.
+The free list of R40 is a count of blocks that hold nothing anyone can find (always at its front) and then
+the runs that nobody uses, oldest first; a run gives up its last block first.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ ENDLESS = 1 << 60
 class Node:
     """A piece of content after a path of others: who came through, and which copies of its blocks exist.
 
-    runs: in the order of registration, since the oldest copy of a block is the one that is found (R54); writers:
-    requests that now generate this piece as their output; visits: children plus requests whose path leads here.
+    runs: in the order of registration, since the oldest copy of a block is the one that is found (R54);
+    writers: requests that now generate this piece as their output; visits: children plus requests whose
+    path leads here.
     """
 
     __slots__ = ("children", "key", "parent", "runs", "visits", "writers")
@@ -37,7 +38,8 @@ class Node:
 
 
 class Run:
-    """Blocks lo ≤ index < hi of a node, `users` requests using each. Linked into the free list when nobody does.
+    """Blocks lo ≤ index < hi of a node, `users` requests using each. Linked into the free list when
+    nobody does.
 
     tail: what was split off its end, so that whoever held the whole run still finds all of it.
     """
@@ -55,7 +57,9 @@ class Run:
 
 
 class PrefixCache:
-    """KV blocks with prefix caching. Same calls as blocks.KVCache; `free` counts cached blocks that nobody uses, too."""
+    """KV blocks with prefix caching. Same calls as blocks.KVCache; `free` counts cached blocks that
+    nobody uses, too.
+    """
 
     __slots__ = ("blank", "block_tokens", "free", "freed", "root", "total", "version", "written")
 
@@ -72,10 +76,12 @@ class PrefixCache:
         self.freed = Run(None, 0, 0, 0)
         self.freed.older = self.freed.newer = self.freed
 
-    # ── what a request finds, takes and gives back ──────────────────────────────────────────────────────────────────
+    # ── what a request finds, takes and gives back ────────────────────────────────────────────────
 
     def lookup(self, request: Request, known: int) -> int:
-        """How many of its first `known` tokens are cached, at most all but one (R50); no effect on the cache."""
+        """How many of its first `known` tokens are cached, at most all but one (R50); no effect on the
+        cache.
+        """
         path = request.path
         if path is None:
             path = self._enter(request)
@@ -108,7 +114,9 @@ class PrefixCache:
         return i * self.block_tokens
 
     def admit(self, request: Request, tokens: int) -> None:
-        """Use the blocks that the last lookup found and take those missing for the first `tokens` tokens (R31)."""
+        """Use the blocks that the last lookup found and take those missing for the first `tokens` tokens
+        (R31).
+        """
         held: list[list[Run | int]] = []
         request.held = held
         for part in request.parts:
@@ -158,7 +166,9 @@ class PrefixCache:
         request.at = at
 
     def release(self, request: Request, tokens: int, registered: int) -> None:
-        """Give back the blocks that hold its `tokens` tokens; of these `registered` tokens can be found by others (R40)."""
+        """Give back the blocks that hold its `tokens` tokens; of these `registered` tokens can be found
+        by others (R40).
+        """
         self.register(request, registered)
         held = request.held
         assert held is not None
@@ -196,13 +206,17 @@ class PrefixCache:
             node.writers.remove(request)
 
     def growing(self, request: Request) -> bool:
-        """Whether someone now generates content on this request's path, so that its next lookup may find more."""
+        """Whether someone now generates content on this request's path, so that its next lookup may find
+        more.
+        """
         return any(node.writers for node, _ in request.path or ())
 
-    # ── the tree ────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── the tree ──────────────────────────────────────────────────────────────────────────────────
 
     def _enter(self, request: Request) -> list[tuple[Node, int]]:
-        """The path of a request: (node, index of the first block past it) for each piece, then for its output."""
+        """The path of a request: (node, index of the first block past it) for each piece, then for its
+        output.
+        """
         path: list[tuple[Node, int]] = []
         block = self.block_tokens
         node, before, tokens = self.root, 0, 0
@@ -238,7 +252,7 @@ class PrefixCache:
             parent.visits -= 1
             node = parent
 
-    # ── runs and the free list ──────────────────────────────────────────────────────────────────────────────────────
+    # ── runs and the free list ────────────────────────────────────────────────────────────────────
 
     def _use(self, run: Run, lo: int, hi: int) -> Run:
         """One more user for blocks lo…hi of a run or of what was split off it; the rest is split off."""
@@ -256,7 +270,9 @@ class PrefixCache:
         return run
 
     def _split(self, run: Run, at: int) -> Run:
-        """Cut a run in two; returns the upper part. In the free list the upper part goes first, as it would have."""
+        """Cut a run in two; returns the upper part. In the free list the upper part goes first, as it
+        would have.
+        """
         upper = Run(run.node, at, run.hi, run.users)
         upper.tail = run.tail
         run.tail = upper

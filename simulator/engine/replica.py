@@ -1,9 +1,10 @@
 """One replica under the event loop: plan, wait, finish.
 
-A chain of callbacks, not a generator, so that a pending step can be cut short at no cost: a replica has one live event, and
-one that was cut stays in the heap and is ignored. With async scheduling the real engine plans step k + 1 when step k
-starts. That plan depends on nothing that happens during step k, so it is made at the end of step k, before k's outputs
-are processed, from those who had arrived when k started: `arriving` keeps the others apart.
+A chain of callbacks, not a generator, so that a pending step can be cut short at no cost: a replica has
+one live event, and one that was cut stays in the heap and is ignored. With async scheduling the real
+engine plans step k + 1 when step k starts. That plan depends on nothing that happens during step k, so it
+is made at the end of step k, before k's outputs are processed, from those who had arrived when k started:
+`arriving` keeps the others apart.
 """
 
 from __future__ import annotations
@@ -40,8 +41,9 @@ class Alarm(Event):
 class Replica:
     """One engine: its batch, what it runs now and until when.
 
-    step: what runs now (the first of `repeat` equal ones), None when idle; next: planned ahead (async); anchor: the run of
-    decode-only steps that `step` belongs to; unseen: since the last plan something happened that the next one may use.
+    step: what runs now (the first of `repeat` equal ones), None when idle; next: planned ahead (async);
+    anchor: the run of decode-only steps that `step` belongs to; unseen: since the last plan something
+    happened that the next one may use.
     """
 
     __slots__ = (
@@ -89,7 +91,9 @@ class Replica:
         leaps: bool = True,
         exact: bool = False,
     ) -> None:
-        """ended(replica, request, now) is told of each end; leaps False: one event a step; exact: no totals."""
+        """ended(replica, request, now) is told of each end; leaps False: one event a step; exact: no
+        totals.
+        """
         self.env = env
         self.index = index
         self.name = name
@@ -115,7 +119,7 @@ class Replica:
         self.left_before: list[Request] = NOBODY
         self.returning: list[Request] = NOBODY
 
-    # ── what comes from outside ─────────────────────────────────────────────────────────────────────────────────────
+    # ── what comes from outside ───────────────────────────────────────────────────────────────────
 
     def submit(self, request: Request) -> None:
         """A request arrives; it is seen by the next plan, or with async scheduling by the one after (R71)."""
@@ -144,7 +148,9 @@ class Replica:
             self.env.schedule(Alarm(self.env, self._on_plan), self.plan_last)
 
     def _cut(self) -> None:
-        """End the leap at the first boundary from now on; async: at the one after, since that step is fixed already."""
+        """End the leap at the first boundary from now on; async: at the one after, since that step is
+        fixed already.
+        """
         anchor = self.anchor
         assert anchor is not None
         j = boundary(anchor, self.repeat, self.start_s, self.end_s, self.env.now)
@@ -160,7 +166,7 @@ class Replica:
         self.alarm = alarm = Alarm(env, self._on_finish)
         env.schedule(alarm, self.finish_first, at - env.now)
 
-    # ── a step ends ─────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── a step ends ───────────────────────────────────────────────────────────────────────────────
 
     def _on_finish(self, event: Event) -> None:
         if event is not self.alarm:
@@ -221,7 +227,9 @@ class Replica:
         self.ended(self, request, now)
 
     def _odd_gaps(self, now: float) -> None:
-        """Rows of this step that are no gap of its length: those left out before it, those ended before it (R72)."""
+        """Rows of this step that are no gap of its length: those left out before it, those ended before
+        it (R72).
+        """
         gaps, length = self.recorder.gaps, now - self.start_s
         for request in self.returning:
             gaps.append((now - request.last_token_s, 1))
@@ -229,7 +237,7 @@ class Replica:
         self.returning = NOBODY
         self.wasted = 0
 
-    # ── the next one is planned ─────────────────────────────────────────────────────────────────────────────────────
+    # ── the next one is planned ───────────────────────────────────────────────────────────────────
 
     def _on_plan(self, event: Event) -> None:
         self.due = False
@@ -277,7 +285,9 @@ class Replica:
         return step
 
     def _interrupted(self, step: Step, now: float) -> None:
-        """Decoding requests preempted or left out got their last token now, unless they were left out before."""
+        """Decoding requests preempted or left out got their last token now, unless they were left out
+        before.
+        """
         sampled = [r for r in step.preempted if r.prompt + r.emitted > r.target or r in self.batch.stale]
         for request in [*sampled, *step.left_out]:
             if request not in self.left_before:
@@ -297,7 +307,7 @@ class Replica:
                 f"{self.name} is stuck at {now} s: {len(rows)} requests, no step to run; rows {rows[:5]}"
             )
 
-    # ── and started ─────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── and started ───────────────────────────────────────────────────────────────────────────────
 
     def _start(self, step: Step, now: float) -> None:
         self.step = step
@@ -323,7 +333,9 @@ class Replica:
         self._wake(end_s(anchor, anchor.steps + repeat))
 
     def _unchanging(self, step: Step) -> bool:
-        """Whether the plan after this decode-only step is the same again, as far as queues and exceptions go."""
+        """Whether the plan after this decode-only step is the same again, as far as queues and exceptions
+        go.
+        """
         batch = self.batch
         if not self.leaps or step.left_out or step.preempted or self.wasted or self.returning:
             return False
@@ -352,8 +364,8 @@ class Replica:
         used = self.batch.cache.total - self.batch.cache.free
         self.recorder.step_runs.append(
             (
-                self.index, now, 1, step.decodes, step.context_sum, tokens, pairs, len(chunks), work.samples, length, 0.0,
-                used, used, price.flops, price.bytes, len(step.admitted), len(step.preempted),
+                self.index, now, 1, step.decodes, step.context_sum, tokens, pairs, len(chunks), work.samples,
+                length, 0.0, used, used, price.flops, price.bytes, len(step.admitted), len(step.preempted),
             )
         )  # fmt: skip
         return length
@@ -367,8 +379,9 @@ class Replica:
         tokens = steps * anchor.context_sum + n * (steps * (steps - 1) // 2)
         self.recorder.step_runs.append(
             (
-                self.index, anchor.start_s, steps, n, anchor.context_sum, 0, 0, 0, n, line.base_s, line.per_token_s,
-                anchor.used_start, self.used, steps * line.base_flops + tokens * line.per_token_flops,
+                self.index, anchor.start_s, steps, n, anchor.context_sum, 0, 0, 0, n, line.base_s,
+                line.per_token_s, anchor.used_start, self.used,
+                steps * line.base_flops + tokens * line.per_token_flops,
                 steps * line.base_bytes + tokens * line.per_token_bytes, 0, anchor.preempted,
             )
         )  # fmt: skip

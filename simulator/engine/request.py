@@ -13,9 +13,9 @@ NEVER = float("nan")
 class Request:
     """What the scheduler knows of one request. Token counts unless said.
 
-    A request waits (in no batch), prefills (`computed` of `target` done) or decodes. Of a decoding one nothing changes
-    from step to step: it joined at step `since` with `target` computed, so before step k it has computed
-    target + (k − since). `since` is −1 when it does not decode.
+    A request waits (in no batch), prefills (`computed` of `target` done) or decodes. Of a decoding one
+    nothing changes from step to step: it joined at step `since` with `target` computed, so before step k
+    it has computed target + (k − since). `since` is −1 when it does not decode.
     """
 
     __slots__ = (
@@ -68,10 +68,11 @@ class Request:
         priority: int = 0,
         order: int = 0,
     ) -> None:
-        """output: tokens that it will emit; foreseen: whether the scheduler knows that end (a length, not a stop token).
+        """output: tokens that it will emit; foreseen: whether the scheduler knows that end (a length, not
+        a stop token).
 
-        pieces: (segment, tokens) of the prompt, () when it shares nothing; order: place among all arrivals (breaks
-        ties of priority).
+        pieces: (segment, tokens) of the prompt, () when it shares nothing; order: place among all
+        arrivals (breaks ties of priority).
         """
         self.row = row
         self.arrival_s = self.queued_s = arrival_s

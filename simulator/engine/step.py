@@ -9,9 +9,9 @@ NOBODY: list[Request] = []
 
 
 class Step:
-    """One engine step. `chunks[i]` = (tokens, tokens computed before) of `requests[i]`; `finals`: those of them whose
-    last chunk it is, each to get a token. `decodes` requests compute one token each and read `context_sum` keys.
-    totals: it was composed from totals, not request by request.
+    """One engine step. `chunks[i]` = (tokens, tokens computed before) of `requests[i]`; `finals`: those
+    of them whose last chunk it is, each to get a token. `decodes` requests compute one token each and
+    read `context_sum` keys. totals: it was composed from totals, not request by request.
     """
 
     __slots__ = (

@@ -34,7 +34,9 @@ class Client:
         sent_s: NDArray[np.float64],
         send: Callable[[Request, float], None],
     ) -> None:
-        """tokens: the most of prompt and answer together; sent_s [n]: filled with when each request was sent."""
+        """tokens: the most of prompt and answer together; sent_s [n]: filled with when each request was
+        sent.
+        """
         self._env = env
         self._load = load
         self._tokens = tokens
@@ -73,7 +75,9 @@ class Client:
 
 
 def requests(load: Workload, rows: NDArray[np.intp], tokens: int) -> Iterator[Request]:
-    """Requests of those rows, in that order; their output ends at `tokens` of prompt and answer together (R63)."""
+    """Requests of those rows, in that order; their output ends at `tokens` of prompt and answer together
+    (R63).
+    """
     whole = len(load.segment_id) > 0
     for start in range(0, len(rows), BLOCK):
         block = rows[start : start + BLOCK]
@@ -90,7 +94,9 @@ def requests(load: Workload, rows: NDArray[np.intp], tokens: int) -> Iterator[Re
 
 
 def _pieces(load: Workload, rows: NDArray[np.intp], answers: list[int]) -> list[Pieces]:
-    """The prompt of each row as far as another may share it: what follows an unshared segment is shared by nobody."""
+    """The prompt of each row as far as another may share it: what follows an unshared segment is shared
+    by nobody.
+    """
     found: list[Pieces] = []
     first, last = load.segment_offset[rows].tolist(), load.segment_offset[rows + 1].tolist()
     for start, end, answer in zip(first, last, answers):

@@ -106,7 +106,7 @@ def bins_agree(columns: Columns, timeline: pa.Table) -> dict[str, float]:
     """No replica is busy longer than a bin lasts or holds more blocks than it has."""
     busy, blocks = (float(np.nanmax(timeline[name].to_numpy(), initial=0.0)) for name in ("busy", "kv_use"))
     assert busy <= 1.0, f"a replica was busy for {busy} of a time bin: steps overlap"
-    assert blocks <= 1.0 + 1e-6, f"a replica used {blocks} of its KV blocks"
+    assert blocks <= 1.0 + 1e-4, f"a replica used {blocks} of its KV blocks"
     return {"busiest_bin": busy}
 
 

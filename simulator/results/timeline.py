@@ -15,7 +15,7 @@ from simulator.units import GRID_S
 # Sums of these are exact in any order: whole multiples of a unit, far below 2**53 of them in a bin.
 FLOP_UNIT = 2.0**20
 BYTE_UNIT = 2.0**10
-BLOCK_SECOND_UNIT = 2.0**-20
+BLOCK_SECOND_UNIT = 2.0**-24
 
 _FIRST_WIDTH = 1 << 18
 _MAX_BINS = 4096
@@ -125,9 +125,11 @@ class Bins:
         self._put(BLOCKS, cut.cell, spent)
 
     def _add_steps(self, start: Ints, end: Ints, runs: Runs, busy: Busy) -> None:
-        """Steps count in the bin where they end; only runs that span several bins are expanded."""
-        whole = start // self.width == end // self.width
-        cell = busy.replica * self.bins + end // self.width
+        """Steps count in the bin where they end (an end on an edge in the bin before it); only runs that span
+        several bins are expanded."""
+        last = np.maximum(end - 1, start) // self.width
+        whole = start // self.width == last
+        cell = busy.replica * self.bins + last
         self._put_steps(cell[whole], runs.steps[whole], (end - start)[whole], runs.decodes[whole])
         self._put(PREFILL_TOKENS, cell, busy.prefill_tokens)
         spread, replica = runs.take(~whole), busy.replica[~whole]
@@ -135,7 +137,7 @@ class Bins:
             some = spread.take(part)
             steps = expand(some)
             ends = _units(steps.end_s)
-            cells = replica[part][steps.run] * self.bins + ends // self.width
+            cells = replica[part][steps.run] * self.bins + (ends - 1) // self.width
             self._put_steps(cells, np.ones_like(ends), ends - _units(steps.start_s), some.decodes[steps.run])
 
     def _put_steps(self, cell: Ints, steps: Ints, span: Ints, decodes: Ints) -> None:

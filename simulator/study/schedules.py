@@ -21,13 +21,16 @@ from simulator.scenario.resolved import EngineArgs
 FORMAT = 1
 COMPARED = (
     "arrived", "scheduled", "new", "resumed", "preempted", "hits", "load_started", "load_tokens",
-    "free_after_schedule", "tokens", "finished", "load_done", "send_done", "free_blocks", "running", "waiting",
+    "free_after_schedule",
+    "tokens", "finished", "load_done", "send_done", "free_blocks", "running", "waiting",
 )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """One case: difference is empty when every step is identical; steps, and how many of them totals answered."""
+    """One case: `difference` is empty when all steps are identical; `from_totals`: steps that totals
+    answered.
+    """
 
     name: str
     steps: int
@@ -36,7 +39,9 @@ class Verdict:
 
 
 def cases(paths: list[str]) -> Iterator[Path]:
-    """The recorded schedules among files and folders, in order of name. Raises InputError for a path without any."""
+    """The recorded schedules among files and folders, in order of name. Raises InputError for a path
+    without any.
+    """
     for path in map(Path, paths):
         if path.is_dir():
             found = sorted([*path.glob("*.json"), *path.glob("*.json.gz")])
@@ -52,7 +57,7 @@ def load(path: Path) -> dict[str, Any]:
     """One recorded case. Raises InputError when it is not one."""
     try:
         data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-        case = json.loads(data)
+        case: dict[str, Any] = json.loads(data)
     except (OSError, ValueError) as error:
         raise InputError(Problem(str(path), f"cannot be read: {error}")) from error
     missing = [

@@ -1,7 +1,8 @@
-"""vLLM V1's scheduler: running requests first, then waiting ones, one token budget (engine rules R10–R33, R80–R89).
+"""vLLM V1's scheduler: running requests first, then waiting ones, one token budget (engine rules R10–R33,
+R80–R89).
 
-`run` walks the running requests one by one, whatever happens; engine/fast.py answers the same from totals in the steps in
-which nothing is decided. `admit` is the waiting loop, for both.
+`run` walks the running requests one by one, whatever happens; engine/fast.py answers the same from totals
+in the steps in which nothing is decided. `admit` is the waiting loop, for both.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from simulator.engine.step import Step
 
 
 def plan(batch: Batch, exact: bool = False) -> Step:
-    """Compose the next step; its effects on queues, blocks and counters are immediate (R29). exact: never use totals."""
+    """Compose the next step; its effects on queues, blocks and counters are immediate (R29). exact: never
+    use totals.
+    """
     k = batch.step
     if k in batch.leaves:
         batch.leave(k)
@@ -67,7 +70,7 @@ def _conclude(batch: Batch, step: Step) -> None:
             batch.last_prefill = batch.executed
 
 
-# ── running requests, one by one ────────────────────────────────────────────────────────────────────────────────────────
+# ── running requests, one by one ──────────────────────────────────────────────────────────────────
 
 
 def _run(batch: Batch, step: Step, threshold: int, held: bool) -> int:
@@ -126,7 +129,9 @@ def _make_room(
     got: dict[Request, tuple[int, int]],
     budget: int,
 ) -> tuple[int, int, int]:
-    """R15: preempt until `blocks` are free or the requester itself is gone; returns its place, the budget, and which."""
+    """R15: preempt until `blocks` are free or the requester itself is gone; returns its place, the
+    budget, and which.
+    """
     request = order[i]
     while blocks > batch.cache.free:
         j = batch.policy.victim(order)
@@ -171,7 +176,7 @@ def _chunk(batch: Batch, step: Step, request: Request, tokens: int, before: int)
         batch.prefilling.remove(request)
 
 
-# ── waiting requests ────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── waiting requests ──────────────────────────────────────────────────────────────────────────────
 
 
 def _admit(batch: Batch, step: Step, budget: int, threshold: int, held: bool) -> None:

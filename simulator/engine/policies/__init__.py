@@ -9,7 +9,8 @@ from simulator.engine.request import Request
 
 
 class Policy(NamedTuple):
-    """key(request): smaller goes first, None for the order of arrival; victim(running): index of the one to preempt.
+    """key(request): smaller goes first, None for the order of arrival; victim(running): index of the one
+    to preempt.
 
     ordered: the victim is always the last of `running`, as under first come first served.
     """

@@ -1,4 +1,6 @@
-"""The smallest priority value first, then by arrival; the largest is preempted (vLLM's `priority`, SPEC R2, R15)."""
+"""The smallest priority value first, then by arrival; the largest is preempted (vLLM's `priority`, SPEC
+R2, R15).
+"""
 
 from __future__ import annotations
 
