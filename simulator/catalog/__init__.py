@@ -209,7 +209,7 @@ def _plain(name: str) -> str:
 @cache
 def _loaded(directory: Path, kind: str, name: str) -> Entry:
     values = {**_parsed(directory, kind, name), "name": name}
-    values["aliases"] = tuple(values.get("aliases", ()))
+    values["aliases"] = tuple(str(alias) for alias in values.get("aliases", ()))
     if kind == "models":
         _count_layers(values)
     if kind == "accelerators":

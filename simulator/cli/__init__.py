@@ -82,10 +82,10 @@ def sim() -> None:
 
 def main(args: Sequence[str] | None = None) -> None:
     """The program: never returns."""
-    sys.exit(run(args))
+    sys.exit(execute(args))
 
 
-def run(args: Sequence[str] | None = None) -> int:
+def execute(args: Sequence[str] | None = None) -> int:
     """Runs a command line and tells what went wrong; the exit code."""
     try:
         result = sim.main(args=None if args is None else list(args), prog_name="sim", standalone_mode=False)
@@ -99,9 +99,10 @@ def run(args: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, click.Abort):
         say("interrupted")
         return errors.INTERRUPTED
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return errors.OK
+    except SystemExit as end:
+        if isinstance(end.__context__, BrokenPipeError):  # click's answer when the reader has gone
+            return errors.OK
+        raise
     except Exception as error:
         say(_defect(error))
         return errors.DEFECT

@@ -92,7 +92,11 @@ def _engine(pool: PoolSpec) -> str:
     return f"{engine.preset}, {limits}, up to {engine.max_model_len} tokens a request"
 
 
+def _duration(seconds: float) -> str:
+    return f"{seconds:g} s" if seconds >= 1 else f"{1000 * seconds:g} ms"
+
+
 def _slo(slo: SloSpec) -> str:
     bounds = {"ttft": slo.ttft_s, "tpot": slo.tpot_s, "itl": slo.itl_s, "e2e": slo.e2e_s}
-    shown = ", ".join(f"{name} ≤ {1000 * value:g} ms" for name, value in bounds.items() if value is not None)
+    shown = ", ".join(f"{name} ≤ {_duration(value)}" for name, value in bounds.items() if value is not None)
     return f"{shown} for {slo.attainment:.4g} of the requests"

@@ -62,8 +62,7 @@ def _extended(path: Path, shown: str, below: tuple[Path, ...]) -> Node:
         raise InputError(Problem(str(parent.where), f"extends more than {MAX_EXTENDS} files in a row"))
     if not target.is_file():
         raise InputError(Problem(str(parent.where), f"no such file: {parent.value}", "relative to this file"))
-    whole = merge(_extended(target, os.fspath(target), chain), node)
-    return Node(whole.value, node.where)
+    return merge(_extended(target, os.fspath(target), chain), node)
 
 
 def assigned(assignment: str) -> Node:

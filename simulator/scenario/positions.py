@@ -60,21 +60,24 @@ def find(node: Node, path: Place) -> Node | None:
 
 
 def place(node: Node, path: Place, of_key: bool = False) -> Where:
-    """Where the value (or its key) at a path was written; if it is not there, the innermost thing around."""
+    """Where a scalar was written, or a collection's key; of what is not there, the innermost thing around."""
     for length in range(len(path), -1, -1):
         found = find(node, path[:length])
         if found is not None:
-            outside = length < len(path) and isinstance(found.value, dict | list)
-            at_key = found.key is not None and (of_key or outside)
-            return found.key if at_key and found.key else found.where
+            of_key = of_key or isinstance(found.value, dict | list)
+            return found.key if of_key and found.key else found.where
     return node.where
 
 
 def merge(base: Node, over: Node) -> Node:
-    """`over` laid upon `base`, mapping by mapping; a null in `over` deletes."""
+    """`over` laid upon `base`, mapping by mapping; a null in `over` deletes.
+
+    A mapping of both is where the later file has it, which made it so; a --set keeps the file's place.
+    """
     if not (isinstance(base.value, dict) and isinstance(over.value, dict)):
         return over
     merged = dict(base.value)
     for key, child in over.value.items():
         merged[key] = merge(merged[key], child) if key in merged else child
-    return Node(merged, base.where, base.key)
+    owner = over if over.where.line else base
+    return Node(merged, owner.where, owner.key)

@@ -92,8 +92,9 @@ def test_anchors_and_aliases_share_values() -> None:
 
 def test_positions_count_lines_and_columns_from_one() -> None:
     node = parse("a:\n  bcd: [1,\n    {e: 2}]\n", START)
-    assert str(place(node, ("a", "bcd"))) == "f.yaml:2:8"
-    assert str(place(node, ("a", "bcd"), of_key=True)) == "f.yaml:2:3"
+    assert str(place(node, ("a", "bcd"))) == "f.yaml:2:3"
+    assert str(place(node, ("a", "bcd", 0))) == "f.yaml:2:9"
+    assert str(place(node, ("a", "bcd", 1, "e"), of_key=True)) == "f.yaml:3:6"
     assert str(place(node, ("a", "bcd", 1, "e"))) == "f.yaml:3:9"
 
 
