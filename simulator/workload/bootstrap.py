@@ -1,42 +1,72 @@
-"""Another workload like a trace: windows of time drawn with replacement, with the sessions that begin there.
+"""Another workload like a trace: blocks of its sessions, drawn with replacement and laid end to end.
 
-A session moves as a whole. Within a window order, gaps and sharing stay as they were; what lies between
-windows, the slow drift of the rate above all, is shuffled.
+Sessions stand in the order in which they begin; a block is so many consecutive ones, with the time up to the
+next block. Within a block order, gaps and sharing stay as they were; what lies between blocks, the slow drift of
+the rate above all, is shuffled. A request without a session is a session of its own.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from simulator.errors import InputError, Problem
 from simulator.rng import stream
-from simulator.workload.columns import UNSHARED, Ids, Longs, Workload, snapped
+from simulator.units import MAX_TIME_S
+from simulator.workload.columns import UNSHARED, Floats, Ids, Longs, Workload, snapped
 from simulator.workload.transform import noted
 
-WINDOWS = 50
-"""Long enough to keep bursts and sessions together (72 s of an hour), enough of them to differ."""
+BLOCKS = 50
+"""Few, so that each is long and bursts stay whole (72 s of an hour); enough for resamples to differ."""
 
 Places: TypeAlias = npt.NDArray[np.intp]
 
 
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """of_row [n]: each request's block; start_s, duration_s: when each block begins, how long it takes."""
+
+    of_row: Longs
+    start_s: Floats
+    duration_s: Floats
+
+
 def bootstrap(load: Workload, seed: int, replication: int) -> Workload:
-    """A resample of the trace's own duration: its number of requests varies, its expected rate stays."""
-    begin = _begins(load)
-    width = float(begin.max()) / WINDOWS
-    if width == 0:
-        return load
-    window = np.minimum((begin / width).astype(np.int64), WINDOWS - 1)
-    drawn = stream(seed, "bootstrap", replication).integers(WINDOWS, size=WINDOWS)
-    rows, place = _rows_of(window, drawn)
-    arrival = snapped(load.arrival_s[rows] + (place - window[rows]) * width)
+    """About as many sessions, in as many blocks. Raises InputError if they outlast the time grid."""
+    blocks = _blocks(load)
+    count = len(blocks.start_s)
+    drawn = stream(seed, "bootstrap", replication).integers(count, size=count)
+    rows, place = _rows_of(blocks.of_row, drawn)
+    block = drawn[place]
+    begins = np.concatenate(([0.0], np.cumsum(blocks.duration_s[drawn])))
+    arrival = load.arrival_s[rows] - blocks.start_s[block] + begins[place]
+    if arrival.max() >= MAX_TIME_S:
+        raise InputError(
+            Problem("run.replications", "a resample of the trace is over 97 days long", "a rate_scale")
+        )
     order = np.argsort(arrival, kind="stable")
-    rows, place, arrival = rows[order], place[order], arrival[order]
-    copied = _renewed(load.slice(rows), place, window[rows])
-    copied = replace(copied, arrival_s=arrival - arrival[0], session=_sessions(copied, place))
-    return noted(copied, "bootstrap", {"windows": WINDOWS, "seconds": width, "replication": replication})
+    rows, place, block = rows[order], place[order], block[order]
+    copied = replace(load.slice(rows), arrival_s=arrival[order])
+    copied = replace(_renewed(copied, place, block), session=_sessions(copied, place))
+    return noted(copied, "bootstrap", {"blocks": count, "replication": replication})
+
+
+def _blocks(load: Workload) -> Blocks:
+    begin = _begins(load)
+    key = np.where(load.session < 0, -1 - np.arange(len(load)), load.session)
+    _, first, session = np.unique(key, return_index=True, return_inverse=True)
+    starts = begin[first]
+    rank = np.empty(len(starts), np.int64)
+    rank[np.lexsort((first, starts))] = np.arange(len(starts))
+    count = min(BLOCKS, len(starts))
+    of_session = rank * count // len(starts)
+    start = np.full(count, np.inf)
+    np.minimum.at(start, of_session, starts)
+    gap = snapped(np.array([(starts.max() - start[0]) / max(1, len(starts) - 1)]))
+    return Blocks(of_session[session], start, np.diff(np.append(start, starts.max() + gap)))
 
 
 def _begins(load: Workload) -> npt.NDArray[np.float64]:
@@ -49,12 +79,12 @@ def _begins(load: Workload) -> npt.NDArray[np.float64]:
     return begin
 
 
-def _rows_of(window: Longs, drawn: Longs) -> tuple[Places, Longs]:
-    """The rows of the windows drawn, one window after another, and the place each window was drawn for."""
-    by_window = np.argsort(window, kind="stable")
-    edges = np.searchsorted(window[by_window], np.arange(WINDOWS + 1))
-    parts = [by_window[edges[w] : edges[w + 1]] for w in drawn.tolist()]
-    return np.concatenate(parts), np.repeat(np.arange(WINDOWS), [len(part) for part in parts])
+def _rows_of(block: Longs, drawn: Longs) -> tuple[Places, Longs]:
+    """The rows of the blocks drawn, one block after another, and the place each was drawn for."""
+    by_block = np.argsort(block, kind="stable")
+    edges = np.searchsorted(block[by_block], np.arange(len(drawn) + 1))
+    parts = [by_block[edges[b] : edges[b + 1]] for b in drawn.tolist()]
+    return np.concatenate(parts), np.repeat(np.arange(len(drawn)), [len(part) for part in parts])
 
 
 def _sessions(load: Workload, place: Longs) -> npt.NDArray[np.int32]:
@@ -67,27 +97,27 @@ def _sessions(load: Workload, place: Longs) -> npt.NDArray[np.int32]:
     return numbers
 
 
-def _renewed(load: Workload, place: Longs, window: Longs) -> Workload:
-    """Copies of a window must not hit each other's private text: ids used in one window only become new ids.
+def _renewed(load: Workload, place: Longs, block: Longs) -> Workload:
+    """Copies of a block must not hit each other's private text: ids used in one block only become new ids.
 
-    Ids that windows share (a system prompt, a passage) stay as they are.
+    Ids that blocks share (a system prompt, a passage) stay as they are.
     """
     if not len(load.segment_id):
         return load
     counts = np.diff(load.segment_offset)
     ids = np.concatenate((load.segment_id, load.output_segment))
     places = np.concatenate((np.repeat(place, counts), place))
-    windows = np.concatenate((np.repeat(window, counts), window))
-    ids = _new_ids(ids, places, windows)
+    blocks = np.concatenate((np.repeat(block, counts), block))
+    ids = _new_ids(ids, places, blocks)
     answers = np.where(load.output_segment == 0, np.uint64(0), ids[len(load.segment_id) :])
     return replace(load, segment_id=ids[: len(load.segment_id)], output_segment=answers)
 
 
-def _new_ids(ids: Ids, places: Longs, windows: Longs) -> Ids:
+def _new_ids(ids: Ids, places: Longs, blocks: Longs) -> Ids:
     known, code = np.unique(ids, return_inverse=True)
-    low, high = np.full(len(known), WINDOWS), np.full(len(known), -1)
-    np.minimum.at(low, code, windows)
-    np.maximum.at(high, code, windows)
+    low, high = np.full(len(known), BLOCKS), np.full(len(known), -1)
+    np.minimum.at(low, code, blocks)
+    np.maximum.at(high, code, blocks)
     private = (low == high)[code]
     unshared = ids >= UNSHARED
     highest = int(ids[~unshared].max(initial=0)) + 1

@@ -7,6 +7,7 @@ from dataclasses import replace
 from simulator.errors import InputError, Problem
 from simulator.scenario.resolved import WorkloadSpec
 from simulator.workload import transform
+from simulator.workload.bootstrap import bootstrap
 from simulator.workload.columns import Workload
 from simulator.workload.reading import read_lengths, read_trace
 from simulator.workload.spec import parse
@@ -27,11 +28,8 @@ def build(spec: WorkloadSpec, seed: int, replication: int, max_model_len: int) -
     if not len(load):
         raise InputError(Problem("workload", "no request is left in the slice asked for"))
     load = transform.fit_model(load, max_model_len, spec.over_limit)
-    if spec.trace is not None and replication > 0:
-        from simulator.workload.bootstrap import bootstrap
-
-        load = bootstrap(load, seed, replication)
-    return transform.rate_scale(load, spec.rate_scale)
+    load = transform.rate_scale(load, spec.rate_scale)
+    return bootstrap(load, seed, replication) if spec.trace is not None and replication > 0 else load
 
 
 def _trace(spec: WorkloadSpec) -> Workload:
