@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -87,11 +87,16 @@ def pieces(steps: Ints, limit: int = _CHUNK) -> Iterator[slice]:
 
 @dataclass(frozen=True, slots=True)
 class Weighted:
-    """A distribution with whole weights: sorted values in units of `unit` seconds, the samples at each."""
+    """A distribution with whole weights: sorted values in units of 2^shift grid units, samples at each."""
 
     values: Ints
     weights: Ints
-    unit: float
+    shift: int
+
+    @property
+    def unit(self) -> float:
+        """Seconds a unit."""
+        return GRID_S * 2.0**self.shift
 
     @property
     def seconds(self) -> Floats:
@@ -125,14 +130,15 @@ class Counting:
 
     def result(self) -> Weighted:
         self._merge()
-        return Weighted(self.values, self.weights, GRID_S * 2.0**self.shift)
+        return Weighted(self.values, self.weights, self.shift)
 
     def _merge(self) -> None:
         values = np.concatenate([self.values, *(part[0] for part in self.pending)])
         weights = np.concatenate([self.weights, *(part[1] for part in self.pending)])
+        merged = len(self.pending) + bool(len(self.values)) <= 1
         self.pending.clear()
         self.waiting = 0
-        self.values, self.weights = _merged(values, weights)
+        self.values, self.weights = (values, weights) if merged else _merged(values, weights)
         while len(self.values) > self.limit:
             self._coarsen()
 
@@ -165,4 +171,12 @@ def inter_token(runs: Runs, extra: tuple[Ints, Ints] | None = None, limit: int =
         )
     if extra is not None:
         counting.add(*extra)
+    return counting.result()
+
+
+def combined(parts: Iterable[Weighted], limit: int = _MAX_VALUES) -> Weighted:
+    """All samples of several distributions."""
+    counting = Counting(limit)
+    for part in parts:
+        counting.add(part.values << part.shift, part.weights)
     return counting.result()

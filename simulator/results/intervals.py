@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from simulator.results import confidence as ci
+from simulator.results.gaps import Weighted, combined
 from simulator.results.metrics import DISTRIBUTIONS, SCALARS, Evaluated, evaluate
 from simulator.results.sample import Sample, View
 from simulator.results.statistics import PERCENTILES, STATISTICS
@@ -30,24 +31,38 @@ class Studied:
 
 def study(replications: Sequence[View], cut: float, confidence: float) -> Studied:
     """Evaluates what intervals need: each replication, or one and its sections."""
-    samples = [view.sample(cut) for view in replications]
-    sections: dict[int, list[Evaluated]] = {}
-    if len(replications) == 1:
-        for count in (ci.MOST_SECTIONS, ci.FEWEST_SECTIONS):
-            sections[count] = [evaluate(sample) for sample in _sections(replications[0], cut, count)]
-    return Studied([evaluate(sample) for sample in samples], sections, samples, confidence)
+    if len(replications) > 1:
+        samples = [view.sample(cut, gaps=view.token_gaps(cut)) for view in replications]
+        return Studied([evaluate(sample) for sample in samples], {}, samples, confidence)
+    view = replications[0]
+    edges = _edges(view, cut)
+    parts = [view.token_gaps(begin, end) for begin, end in pairwise([cut, *edges, math.inf])]
+    fine = _sections(view, edges, parts[1:-1])
+    pairs = [_together(pair) for pair in zip(parts[1:-1:2], parts[2:-1:2])]
+    coarse = _sections(view, edges[::2], pairs)
+    whole = view.sample(cut, gaps=_together(parts))
+    sections = {ci.MOST_SECTIONS: fine, ci.FEWEST_SECTIONS: coarse}
+    return Studied([evaluate(whole)], sections, [whole], confidence)
 
 
-def _sections(view: View, cut: float, count: int) -> Iterator[Sample]:
-    """Equally many requests in each, by the time they were sent."""
+def _edges(view: View, cut: float) -> list[float]:
+    """Between them equally many requests were sent; none where the requests are too few for sections."""
     sent = view.requests["sent_s"]
     first = int(np.searchsorted(sent, cut))
-    if len(sent) - first < count * 5:
-        return
-    edges = np.linspace(first, len(sent) - 1, count + 1).round().astype(int)
-    for begin, end in pairwise(edges):
-        if sent[end] > sent[begin]:
-            yield view.sample(float(sent[begin]), float(sent[end]))
+    if len(sent) - first < ci.MOST_SECTIONS * 5:
+        return []
+    edges = np.linspace(first, len(sent) - 1, ci.MOST_SECTIONS + 1).round().astype(int)
+    return [float(time) for time in sent[edges]]
+
+
+def _sections(view: View, edges: list[float], gaps: Sequence[Weighted | None]) -> list[Evaluated]:
+    windows = zip(pairwise(edges), gaps, strict=True)
+    return [evaluate(view.sample(begin, end, gaps=some)) for (begin, end), some in windows if end > begin]
+
+
+def _together(parts: Sequence[Weighted | None]) -> Weighted | None:
+    known = [part for part in parts if part is not None]
+    return combined(known) if known else None
 
 
 def metrics(studied: Studied, refused: str = "") -> dict[str, Any]:
@@ -61,17 +76,20 @@ def metrics(studied: Studied, refused: str = "") -> dict[str, Any]:
             entry |= _statistics(metric.name, studied)
         document[metric.name] = entry
     for scalar in SCALARS:
-        values = [_number(whole, scalar.name) for whole in studied.wholes]
-        sections = {
-            count: [_number(part, scalar.name) for part in parts] for count, parts in studied.sections.items()
-        }
-        document[scalar.name] = {
-            "unit": scalar.unit,
-            "definition": scalar.definition,
-            "value": mean(values),
-            "interval": _interval(values, sections, math.inf, None, studied.confidence),
-        }
+        entry = {"unit": scalar.unit, "definition": scalar.definition}
+        if scalar.queued and refused:
+            entry |= {"refused": refused, "value": None, "interval": None}
+        else:
+            entry |= _value(scalar.name, studied)
+        document[scalar.name] = entry
     return document
+
+
+def _value(name: str, studied: Studied) -> dict[str, Any]:
+    values = [_number(whole, name) for whole in studied.wholes]
+    sections = {count: [_number(part, name) for part in parts] for count, parts in studied.sections.items()}
+    interval = _interval(values, sections, math.inf, None, studied.confidence)
+    return {"value": mean(values), "interval": interval}
 
 
 def _statistics(name: str, studied: Studied) -> dict[str, Any]:

@@ -28,13 +28,15 @@ class Distribution:
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
-    """A metric with one value per run. work: also one per pool, since it speaks of what replicas did."""
+    """A metric with one value per run. work: also one per pool, since it speaks of what replicas did; queued:
+    it depends on time spent in the queue."""
 
     name: str
     unit: str
     definition: str
     value: of.Amount
     work: bool = False
+    queued: bool = False
 
 
 # fmt: off
@@ -87,9 +89,9 @@ THROUGHPUT = (
 
 SERVICE = (
     Scalar("attainment", "1", "requests that finish within every bound of the SLO / all that came to an end",
-           of.attainment),
+           of.attainment, queued=True),
     Scalar("goodput", "1/s", "requests that finish within every bound of the SLO / D",
-           of.per_second(of.good_requests)),
+           of.per_second(of.good_requests), queued=True),
     Scalar("itl_attainment", "1", "inter-token gaps within the SLO's bound on ITL / all gaps",
            of.itl_attainment),
     Scalar("input_output_ratio", "1", "prompt tokens / output tokens of finished requests",

@@ -76,8 +76,10 @@ class View:
     hardware: dict[str, Hardware]
     gaps: Gaps | None
 
-    def sample(self, begin: float, end: float = math.inf, pool: str | None = None) -> Sample:
-        """What was sent from `begin` on and before `end`.
+    def sample(
+        self, begin: float, end: float = math.inf, pool: str | None = None, gaps: Weighted | None = None
+    ) -> Sample:
+        """What was sent from `begin` on and before `end`; gaps: the token gaps of that time, if of interest.
 
         An open end takes the throughput of those requests until the last of them is done; a closed one
         counts the requests that were done in the window.
@@ -95,13 +97,14 @@ class View:
             duration = end - begin
             rows = np.flatnonzero((finish >= begin) & (finish < end) & (self.state == FINISHED))
             done = {name: self.requests[name][rows] for name in _COUNTS}
-        gaps, slo = self._gaps(begin, end), self.scenario.slo
+        slo = self.scenario.slo
         work = self._work(begin, end, pool)
         return Sample(
             duration, chosen, finished, state != UNFINISHED, done, gaps, work, self.hardware[pool or ""], slo
         )
 
-    def _gaps(self, begin: float, end: float) -> Weighted | None:
+    def token_gaps(self, begin: float, end: float = math.inf) -> Weighted | None:
+        """Gaps from steps that start in the window; those that are no step's belong to the open end."""
         if self.gaps is None:
             return None
         start = self.gaps.runs.start_s

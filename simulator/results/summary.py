@@ -37,8 +37,8 @@ class Warmup:
 def summarise(run: RunResult) -> dict[str, Any]:
     """The document that summary.json holds. Plain values; None where a figure does not exist."""
     replications = list(views(run))
-    warmup = warm_up(run, replications)
     queue = saturated(run, replications)
+    warmup = warm_up(run, replications, queue["saturated"])
     studied = study(replications, warmup.cut_s, run.scenario.run.confidence)
     document = {
         "schema": SCHEMA,
@@ -47,6 +47,7 @@ def summarise(run: RunResult) -> dict[str, Any]:
         "engines": {
             pool.name: f"{pool.engine.preset} ({pool.engine.version})" for pool in run.scenario.fleet.pools
         },
+        "model": _model(run),
         "complete": run.complete,
         "replications": run.replications,
         "confidence": run.scenario.run.confidence,
@@ -73,6 +74,11 @@ def _refusal(queue: dict[str, Any]) -> str:
     return f"{queue['reason']}: {rates}"
 
 
+def _model(run: RunResult) -> dict[str, str]:
+    model = run.scenario.model
+    return {"name": model.shape.name, "weights": model.weight_dtype, "kv_cache": model.kv_dtype}
+
+
 def counts(run: RunResult) -> dict[str, int]:
     """Requests by how they ended."""
     found = pc.value_counts(run.requests["state"].combine_chunks().dictionary_decode())
@@ -80,8 +86,8 @@ def counts(run: RunResult) -> dict[str, int]:
     return {"all": len(run.requests), **{name: by_state.get(name, 0) for name in STATES}}
 
 
-def warm_up(run: RunResult, replications: Sequence[View]) -> Warmup:
-    """Of several replications the longest warm-up counts for all."""
+def warm_up(run: RunResult, replications: Sequence[View], growing: bool | None) -> Warmup:
+    """Of several replications the longest warm-up counts for all; a growing queue never gets warm."""
     given = run.scenario.run.warmup_s
     if given is not None:
         starts = [float(view.requests["sent_s"].min(initial=math.inf)) for view in replications]
@@ -89,6 +95,8 @@ def warm_up(run: RunResult, replications: Sequence[View]) -> Warmup:
         return Warmup(
             f"{given:g} s as given" if given else "none, as given", cut, _before(replications, cut), False
         )
+    if growing:
+        return Warmup("none, since the queue grows", 0.0, 0, False)
     found = [_mser(view) for view in replications]
     cut = max((cut for cut, _ in found), default=0.0)
     return Warmup(

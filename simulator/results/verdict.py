@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 _LABELS = {"ttft_s": "TTFT", "tpot_s": "TPOT", "itl_s": "ITL", "e2e_s": "E2E"}
@@ -56,19 +57,20 @@ def limit(pool: dict[str, Any]) -> str:
     if not pool["busy"]:
         return "idle"
     if pool["waiting"] > pool["running"] * 0.05 and pool["kv_peak"] > 0.95:
-        return f"KV capacity: {_percent(pool['kv_peak'])} of the blocks used at the fullest"
+        return f"short of KV blocks, {_percent(pool['kv_peak'])} in use at the fullest"
     if pool["batch_size"] > 0.9 * pool["max_num_seqs"]:
-        return f"max_num_seqs: {pool['batch_size']:.0f} of {pool['max_num_seqs']} sequences run"
+        return f"at max_num_seqs, {pool['batch_size']:.0f} of {pool['max_num_seqs']} sequences run"
     if not pool["mfu"] or pool["mbu"] is None:
         return "given step times"
     compute, memory = pool["mfu"] / pool["busy"], pool["mbu"] / pool["busy"]
     figures = f"MFU {_percent(compute)}, MBU {_percent(memory)} of busy time"
-    return f"{'compute' if compute > memory else 'bandwidth'}: {figures}"
+    return f"bound by {'compute' if compute > memory else 'bandwidth'}, {figures}"
 
 
 def _percent(share: float) -> str:
-    """Four digits near 100 %, where they tell."""
-    return f"{share:.2%}".replace("%", " %") if share > 0.9 else f"{share:.1%}".replace("%", " %")
+    """Rounded down, so that 100 % means all."""
+    places = 100 if share > 0.9 else 10
+    return f"{math.floor(share * 100 * places + 1e-9) / places:g} %"
 
 
 def _duration(seconds: float) -> str:

@@ -1,0 +1,138 @@
+"""`sim run`: simulate a scenario, print its table, write a run folder."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from simulator.cli.options import json_option, quiet_option, scenario_argument, set_option
+from simulator.errors import INTERRUPTED, OK, SLO_MISSED, InputError, Problem
+
+if TYPE_CHECKING:
+    from simulator.results.run import RunResult
+    from simulator.scenario.resolved import Resolved
+
+Report = Callable[[float, int, int], None]
+
+
+@click.command()
+@scenario_argument
+@set_option
+@click.option(
+    "--out",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    default=Path("reports"),
+    show_default=True,
+    help="Where the run folder <scenario>-<hash> goes.",
+)
+@click.option(
+    "--replications", metavar="N", type=click.IntRange(1), help="The same as --set run.replications=N."
+)
+@click.option("--steps", is_flag=True, help="Also write steps.parquet, a row a step.")
+@click.option(
+    "--skip-bad-rows", is_flag=True, help="Leave out and count rows of the trace that cannot be read."
+)
+@click.option("--exact", is_flag=True, help="Plan every step request by request; slower, the same result.")
+@click.option("--assert", "asserted", is_flag=True, help="End with code 3 when the SLO is missed.")
+@json_option
+@quiet_option
+def run(
+    path: Path,
+    sets: tuple[str, ...],
+    out: Path,
+    replications: int | None,
+    steps: bool,
+    skip_bad_rows: bool,
+    exact: bool,
+    asserted: bool,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """Simulate a scenario, print its table and write a run folder.
+
+    Exit code 3: --assert and the SLO is missed; 130: interrupted, what there is is kept as <folder>-partial.
+    """
+    from simulator.scenario.load import load
+
+    given = [*sets, *([f"run.replications={replications}"] if replications else [])]
+    given += ["workload.skip_bad_rows=true"] if skip_bad_rows else []
+    scenario = load(path, given)
+    if asserted and scenario.slo is None:
+        raise InputError(Problem("--assert", "has no effect: the scenario has no slo", "slo: {ttft: 2 s, …}"))
+    began = time.perf_counter()
+    result = replicate(scenario, steps, exact, quiet)
+    summary, folder = keep(result, out)
+    tell(result, summary, folder, time.perf_counter() - began, as_json, quiet)
+    if not result.complete:
+        return INTERRUPTED
+    return SLO_MISSED if asserted and summary["verdict"]["met"] is not True else OK
+
+
+def replicate(scenario: Resolved, keep_steps: bool, exact: bool, quiet: bool) -> RunResult:
+    """Every replication, one after the other, until one is interrupted."""
+    from simulator.results.run import merge
+    from simulator.simulate import simulate
+
+    results = []
+    with progress_bar(quiet, scenario.run.replications) as report:
+        for number in range(scenario.run.replications):
+            results.append(simulate(scenario, number, report(number), keep_steps=keep_steps, exact=exact))
+            if not results[-1].complete:
+                break
+    return merge(results) if len(results) > 1 else results[0]
+
+
+def keep(result: RunResult, out: Path) -> tuple[dict[str, Any], Path]:
+    """The summary, and the folder that was written; a partial run never takes the place of a whole one."""
+    from simulator.results.folder import folder_of, save
+    from simulator.results.summary import summarise
+
+    summary = summarise(result)
+    folder = folder_of(result, out)
+    return summary, save(
+        result, summary, folder if result.complete else folder.with_name(f"{folder.name}-partial")
+    )
+
+
+def tell(
+    result: RunResult, summary: dict[str, Any], folder: Path, wall_s: float, as_json: bool, quiet: bool
+) -> None:
+    """Prints the outcome to stdout: as a document, as a sentence, or as a screen."""
+    if as_json:
+        speed = {"wall_s": wall_s, "requests_per_s": len(result.requests) / wall_s}
+        click.echo(
+            json.dumps({"folder": str(folder), "simulation": speed, **summary}, indent=1, ensure_ascii=False)
+        )
+        return
+    if quiet:
+        click.echo(summary["verdict"]["sentence"])
+        return
+    from rich.console import Console
+
+    from simulator.report import terminal
+
+    simulated = float(result.timeline["start_s"][-1].as_py() + result.timeline["width_s"][-1].as_py())
+    steps = result.counters.get("engine_steps", 0)
+    line = terminal.speed(len(result.requests), simulated * result.replications, wall_s, steps)
+    terminal.show(summary, Console(highlight=False), (line, str(folder)))
+
+
+@contextmanager
+def progress_bar(quiet: bool, replications: int) -> Iterator[Callable[[int], Report | None]]:
+    """A bar on stderr if it is a terminal; yields what makes a replication's callback, None without a bar."""
+    import sys
+
+    if quiet or not sys.stderr.isatty():
+        yield lambda number: None
+        return
+    from simulator.report.progress import bar
+
+    with bar(replications) as report:
+        yield report
