@@ -87,6 +87,7 @@ def main(args: Sequence[str] | None = None) -> None:
 
 def execute(args: Sequence[str] | None = None) -> int:
     """Runs a command line and tells what went wrong; the exit code."""
+    stdout = sys.stdout
     try:
         result = sim.main(args=None if args is None else list(args), prog_name="sim", standalone_mode=False)
         return result if isinstance(result, int) else errors.OK
@@ -99,8 +100,8 @@ def execute(args: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, click.Abort):
         say("interrupted")
         return errors.INTERRUPTED
-    except SystemExit as end:
-        if isinstance(end.__context__, BrokenPipeError):  # click's answer when the reader has gone
+    except SystemExit:
+        if sys.stdout is not stdout:  # click swaps it, then exits with 1, when the reader has gone
             return errors.OK
         raise
     except Exception as error:
