@@ -18,6 +18,8 @@ class Fit:
     t0_s, tail_s: seconds (tail per unit of L, see cost/ops.py); rows: calibration rows; median_pct, p90_pct:
     absolute error on held-out rows, per cent. dtype: of the arithmetic, or the weight format of
     mixture-of-experts kernels.
+    row_tile: a GEMM computes whole tiles of so many rows (0: as many as there are); width_tile: an expert is worked on
+    in strips of so many columns.
     """
 
     op: str
@@ -32,6 +34,8 @@ class Fit:
     eff_memory: float
     t0_s: float
     tail_s: float
+    row_tile: int
+    width_tile: int
     rows: int
     median_pct: float
     p90_pct: float
@@ -95,6 +99,8 @@ def _fit(row: dict[str, str]) -> Fit:
         float(row["eff_memory"]),
         float(row["t0_us"]) * 1e-6,
         float(row["tail"] or 0.0) * 1e-6,
+        int(row["row_tile"] or 0),
+        int(row["width_tile"] or 0),
         int(row["rows"] or 0),
         float(row["median_pct"]),
         float(row["p90_pct"]),
@@ -118,3 +124,15 @@ def _collective(row: dict[str, str]) -> CollectiveFit:
         float(row["median_pct"]),
         float(row["p90_pct"]),
     )
+
+
+def exact(
+    op: str, accelerator: str, backend: str, dtype: str, kv_dtype: str = "", head_dim: int = 0
+) -> Fit | None:
+    """The fit of exactly this kernel, at the nearest head size; None if there is none."""
+    found = [
+        row
+        for row in kernels().get((op, accelerator), [])
+        if (row.backend, row.dtype) == (backend, dtype) and (not kv_dtype or row.kv_dtype == kv_dtype)
+    ]
+    return min(found, key=lambda row: abs(row.head_dim - head_dim), default=None)

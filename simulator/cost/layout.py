@@ -105,7 +105,14 @@ def _mlps(plan: Plan, tokens: float) -> list[Counted]:
 def _experts(plan: Plan, tokens: float) -> Op:
     model = plan.model
     width = model.moe_intermediate_size // (plan.tp if plan.ep == 1 else 1)
-    experts = ops.Experts(model.hidden_size, width, model.num_experts, model.num_experts_per_tok, plan.ep)
+    experts = ops.Experts(
+        model.hidden_size,
+        width,
+        model.num_experts,
+        model.num_experts_per_tok,
+        plan.tp if plan.ep == 1 else 1,
+        plan.ep,
+    )
     hit = ops.expected_experts(tokens, experts)
     return ops.moe(tokens, experts, plan.precision.weight, hit, plan.accelerator.hbm_bytes_per_s)
 
@@ -150,10 +157,9 @@ def _chunk(plan: Plan, kind: str, tokens: float, context: float) -> list[Op]:
     if kind == shape.LINEAR:
         return [_recurrence(plan, 1, tokens)]
     if shape.is_mla(model):
-        return [ops.mla_prefill(tokens, context, _expanded(plan)), _expansion(plan, context)]
-    window = model.sliding_window if kind == shape.SLIDING else 0
+        return [ops.mla_prefill(tokens, context, _expanded(plan), shape.KV_BYTES[plan.kv_dtype]), _expansion(plan, context)]
     share = shape.heads(model, kind, plan.tp)
-    return [ops.attention_prefill(tokens, context, share, shape.KV_BYTES[plan.kv_dtype], window)]
+    return [ops.attention_prefill(tokens, context, share, shape.KV_BYTES[plan.kv_dtype])]
 
 
 def _decode(plan: Plan, kind: str, sequences: float, keys: float) -> Op:
@@ -162,8 +168,6 @@ def _decode(plan: Plan, kind: str, sequences: float, keys: float) -> Op:
         return _recurrence(plan, sequences, sequences)
     if shape.is_mla(model):
         return ops.mla_decode(sequences, keys, _latent(plan), each, sms)
-    if kind == shape.SLIDING:
-        keys = min(keys, sequences * model.sliding_window)
     return ops.attention_decode(sequences, keys, shape.heads(model, kind, plan.tp), each, sms)
 
 

@@ -11,34 +11,43 @@ from typing import NamedTuple
 from simulator.cost.shape import Heads
 
 ACTIVATION = 2.0  # bytes of an activation between kernels: bf16
+MLA_QK, MLA_V, MLA_LATENT, MLA_ROPE = 192, 128, 512, 64  # sizes that MLA kernels were measured with
 
 
 class Op(NamedTuple):
-    """One kernel call on one rank. kind: the op of the fits; lead: L, in units of that kind."""
+    """One kernel call on one rank. kind: the op of the fits; lead: L, in units of that kind.
+
+    shape, by kind: gemm (m, n, k); attention and MLA (sequences, tokens or keys each, query heads, KV heads,
+    head size, bytes of a cached element, window); moe (tokens, hidden, width on this rank, experts a token,
+    experts, tensor ranks, expert ranks).
+    """
 
     kind: str
     name: str
     flops: float
     bytes: float
     lead: float
+    shape: tuple[float, ...] = ()
 
 
 class Experts(NamedTuple):
-    """Routed experts: hidden size, width of one on this rank, how many in all, how many a token takes, and
-    the ranks over which they are spread."""
+    """Routed experts: hidden size, width of one on this rank, how many in all, how many a token takes, the
+    ranks that share one and those over which they are spread, matrices of one (3 if gated, else 2)."""
 
     hidden: int
     width: int
     total: int
     per_token: int
+    tp: int
     ep: int
+    matrices: int = 3
 
 
 def gemm(name: str, m: float, shape: tuple[int, int], weight: float, activation: float) -> Op:
     """m × k times k × n, shape: (n, k); weight, activation: bytes an element. L: thousands of k."""
     n, k = shape
     moved = n * k * weight + m * k * activation + ACTIVATION * m * n
-    return Op("gemm", name, 2.0 * m * n * k, moved, k / 1000.0)
+    return Op("gemm", name, 2.0 * m * n * k, moved, k / 1000.0, (m, n, k))
 
 
 def pairs(tokens: float, context: float, window: int = 0) -> float:
@@ -50,32 +59,37 @@ def pairs(tokens: float, context: float, window: int = 0) -> float:
     return growing * context + growing * (growing + 1) / 2.0 + (tokens - growing) * window
 
 
-def attention_prefill(tokens: float, context: float, heads: Heads, kv_bytes: float, window: int = 0) -> Op:
+def attention_prefill(tokens: float, context: float, heads: Heads, kv_bytes: float) -> Op:
     """One chunk of one sequence. kv_bytes: of an element of the cache. L: thousands of keys in reach."""
-    dims = heads.qk_dim + heads.v_dim
+    dims, window = heads.qk_dim + heads.v_dim, heads.window
     seen, reach = context, context + tokens
     if window:
         seen, reach = min(seen, window), min(reach, window)
     flops = 2.0 * heads.query * dims * pairs(tokens, context, window)
     moved = tokens * ACTIVATION * (heads.query + heads.kv) * dims + seen * heads.kv * dims * kv_bytes
-    return Op("attention_prefill", "attention_prefill", flops, moved, reach / 1000.0)
+    shape = (1, tokens, heads.query, heads.kv, heads.qk_dim, kv_bytes, window)
+    return Op("attention_prefill", "attention_prefill", flops, moved, reach / 1000.0, shape)
 
 
 def attention_decode(sequences: float, keys: float, heads: Heads, kv_bytes: float, sms: int) -> Op:
     """A batch of one token each over `keys` keys in all. L: blocks (one a sequence and KV head) per
     multiprocessor."""
     dims = heads.qk_dim + heads.v_dim
+    if heads.window:
+        keys = min(keys, sequences * heads.window)
     flops = 2.0 * heads.query * dims * keys
     moved = keys * heads.kv * dims * kv_bytes + sequences * ACTIVATION * heads.query * dims
-    return Op("attention_decode", "attention_decode", flops, moved, sequences * heads.kv / sms)
+    shape = (sequences, keys / sequences, heads.query, heads.kv, heads.qk_dim, kv_bytes, heads.window)
+    return Op("attention_decode", "attention_decode", flops, moved, sequences * heads.kv / sms, shape)
 
 
-def mla_prefill(tokens: float, context: float, heads: Heads) -> Op:
+def mla_prefill(tokens: float, context: float, heads: Heads, kv_bytes: float) -> Op:
     """Multi-head latent attention on expanded keys and values. L: thousands of keys."""
     dims = heads.qk_dim + heads.v_dim
     flops = 2.0 * heads.query * dims * pairs(tokens, context)
     moved = ACTIVATION * heads.query * dims * (2.0 * tokens + context)
-    return Op("mla_prefill", "mla_prefill", flops, moved, (context + tokens) / 1000.0)
+    shape = (1, tokens, heads.query, heads.kv, heads.qk_dim, kv_bytes, 0)
+    return Op("mla_prefill", "mla_prefill", flops, moved, (context + tokens) / 1000.0, shape)
 
 
 def mla_decode(sequences: float, keys: float, heads: Heads, kv_bytes: float, sms: int) -> Op:
@@ -83,18 +97,28 @@ def mla_decode(sequences: float, keys: float, heads: Heads, kv_bytes: float, sms
     dims = heads.qk_dim + heads.v_dim
     flops = 2.0 * heads.query * dims * keys
     moved = keys * heads.qk_dim * kv_bytes + sequences * heads.query * dims * ACTIVATION
-    return Op("mla_decode", "mla_decode", flops, moved, sequences * heads.query / sms)
+    shape = (sequences, keys / sequences, heads.query, heads.kv, heads.qk_dim, kv_bytes, 0)
+    return Op("mla_decode", "mla_decode", flops, moved, sequences * heads.query / sms, shape)
 
 
 def moe(tokens: float, experts: Experts, weight: float, hit: float, bytes_per_s: float) -> Op:
     """Routed experts of one rank, `hit` of them touched; weight: bytes an element. L: microseconds that
     permuting and combining all tokens takes at the memory's bandwidth."""
     rows = tokens * experts.per_token / experts.ep
-    flops = 6.0 * rows * experts.hidden * experts.width
-    moved = 3.0 * hit * experts.hidden * experts.width * weight
-    moved += rows * (2 * experts.hidden + 3 * experts.width) * ACTIVATION
+    flops = 2.0 * experts.matrices * rows * experts.hidden * experts.width
+    moved = experts.matrices * hit * experts.hidden * experts.width * weight
+    moved += rows * (2 * experts.hidden + experts.matrices * experts.width) * ACTIVATION
     lead = tokens * experts.per_token * experts.hidden * ACTIVATION / bytes_per_s * 1e6
-    return Op("moe", "experts", flops, moved, lead)
+    shape = (
+        tokens,
+        experts.hidden,
+        experts.width,
+        experts.per_token,
+        experts.total,
+        experts.tp,
+        experts.ep,
+    )
+    return Op("moe", "experts", flops, moved, lead, shape)
 
 
 def expected_experts(tokens: float, experts: Experts) -> float:

@@ -29,12 +29,13 @@ class Matrix(NamedTuple):
 
 class Heads(NamedTuple):
     """Attention heads on one rank: query heads, key/value heads, size of a query/key head and of a value
-    head."""
+    head; window: keys that a query sees at most, 0: all."""
 
     query: int
     kv: int
     qk_dim: int
     v_dim: int
+    window: int = 0
 
 
 def kinds(model: Model) -> dict[str, int]:
@@ -57,7 +58,8 @@ def heads(model: Model, kind: str, tp: int = 1) -> Heads:
     other = model.full_key_value_heads if kind == FULL else model.sliding_key_value_heads
     kv = other or model.num_key_value_heads
     value = model.v_head_dim if model.v_head_dim and not is_mla(model) else dim
-    return Heads(model.num_attention_heads // tp, max(1, kv // tp), dim, value)
+    window = model.sliding_window if kind == SLIDING else 0
+    return Heads(model.num_attention_heads // tp, max(1, kv // tp), dim, value, window)
 
 
 def attention_matrices(model: Model, kind: str, tp: int = 1) -> list[Matrix]:

@@ -10,13 +10,12 @@ from simulator.engine.request import Request
 class KVCache:
     """Paged KV blocks of one replica. `total` usable ones (the null block is not counted), `free` of them."""
 
-    __slots__ = ("block_tokens", "free", "total", "version")
+    __slots__ = ("block_tokens", "free", "total")
 
     def __init__(self, total: int, block_tokens: int) -> None:
         self.total = total
         self.free = total
         self.block_tokens = block_tokens
-        self.version = 0
 
     def lookup(self, request: Request, known: int) -> int:
         """How many of the `known` tokens are cached: none. Leaves what `admit` needs on the request."""

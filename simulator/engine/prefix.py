@@ -14,46 +14,17 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from simulator.engine.request import Request
-
-ENDLESS = 1 << 60
-
-
-class Node:
-    """A piece of content after a path of others: who came through, and which copies of its blocks exist.
-
-    runs: in the order of registration, since the oldest copy of a block is the one that is found (R54);
-    writers: requests that now generate this piece as their output; visits: children plus requests whose
-    path leads here.
-    """
-
-    __slots__ = ("children", "key", "parent", "runs", "visits", "writers")
-
-    def __init__(self, parent: Node | None, key: tuple[int, int]) -> None:
-        self.parent = parent
-        self.key = key
-        self.children: dict[tuple[int, int], Node] | None = None
-        self.runs: list[Run] = []
-        self.writers: list[Request] | None = None
-        self.visits = 0
-
-
-class Run:
-    """Blocks lo ≤ index < hi of a node, `users` requests using each. Linked into the free list when
-    nobody does.
-
-    tail: what was split off its end, so that whoever held the whole run still finds all of it.
-    """
-
-    __slots__ = ("hi", "lo", "newer", "node", "older", "tail", "users")
-
-    def __init__(self, node: Node | None, lo: int, hi: int, users: int) -> None:
-        self.node = node
-        self.lo = lo
-        self.hi = hi
-        self.users = users
-        self.older: Run | None = None
-        self.newer: Run | None = None
-        self.tail: Run | None = None
+from simulator.engine.runs import (
+    ENDLESS,
+    Node,
+    Run,
+    child,
+    first_copy,
+    fragments,
+    last_fragment,
+    link,
+    unlink,
+)
 
 
 class PrefixCache:
@@ -61,7 +32,7 @@ class PrefixCache:
     nobody uses, too.
     """
 
-    __slots__ = ("blank", "block_tokens", "free", "freed", "root", "total", "version", "written")
+    __slots__ = ("blank", "block_tokens", "free", "freed", "root", "total", "written")
 
     def __init__(self, total: int, block_tokens: int, written: Callable[[Request], int]) -> None:
         """written(request): tokens of a decoding request that can be found by others now."""
@@ -72,7 +43,6 @@ class PrefixCache:
         self.root = Node(None, (0, 0))
         self.root.visits = 1
         self.written = written
-        self.version = 0
         self.freed = Run(None, 0, 0, 0)
         self.freed.older = self.freed.newer = self.freed
 
@@ -95,7 +65,7 @@ class PrefixCache:
                 self._settle(node)
             stop = end if end < limit else limit
             while i < stop:
-                found = _first(node.runs, i)
+                found = first_copy(node.runs, i)
                 if found is None:
                     stop = limit = i
                     break
@@ -152,7 +122,7 @@ class PrefixCache:
             if node.writers:
                 self._settle(node, request)
             to = end if end < blocks else blocks
-            last = _last(held[-1]) if held else None
+            last = last_fragment(held[-1]) if held else None
             if last and last.node is node and last.hi == i and last.users == 1 and node.runs[-1] is last:
                 last.hi = to
                 last.tail = None
@@ -177,11 +147,10 @@ class PrefixCache:
         self.free += -(-tokens // self.block_tokens) - request.registered
         request.registered = 0
         for entry in reversed(held):
-            for run in reversed(_fragments(entry)):
+            for run in reversed(fragments(entry)):
                 run.users -= 1
                 if not run.users:
                     self._append(run)
-        self.version += 1
 
     def forget(self, request: Request) -> None:
         """The request has ended: nodes that only it kept alive go."""
@@ -221,12 +190,12 @@ class PrefixCache:
         block = self.block_tokens
         node, before, tokens = self.root, 0, 0
         for segment, length in request.pieces:
-            node = _child(node, (before, segment))
+            node = child(node, (before, segment))
             before = length
             tokens += length
             path.append((node, tokens // block))
         if request.output_segment and request.pieces:
-            path.append((_child(node, (before, request.output_segment)), ENDLESS))
+            path.append((child(node, (before, request.output_segment)), ENDLESS))
         else:
             own = Node(None, (0, 0))
             own.visits = 1
@@ -265,7 +234,7 @@ class PrefixCache:
             run = self._split(run, lo)
         if not run.users:
             self.free -= hi - lo
-            _unlink(run)
+            unlink(run)
         run.users += 1
         return run
 
@@ -281,7 +250,7 @@ class PrefixCache:
         runs = run.node.runs
         runs.insert(runs.index(run) + 1, upper)
         if not run.users:
-            _link(upper, run.older, run)
+            link(upper, run.older, run)
         return upper
 
     def _append(self, run: Run) -> None:
@@ -294,13 +263,12 @@ class PrefixCache:
             i = runs.index(run)
             if i + 1 < len(runs) and runs[i + 1] is newest:
                 del runs[i + 1]
-                _unlink(newest)
+                unlink(newest)
                 run.hi = newest.hi
                 run.tail = newest.tail
-        _link(run, self.freed.older, self.freed)
+        link(run, self.freed.older, self.freed)
 
     def _evict(self, blocks: int) -> None:
-        self.version += 1
         while blocks:
             run = self.freed.newer
             assert run is not None and run.node is not None, f"{blocks} blocks taken beyond those free"
@@ -310,59 +278,8 @@ class PrefixCache:
                 return
             blocks -= size
             run.hi = run.lo
-            _unlink(run)
+            unlink(run)
             node = run.node
             node.runs.remove(run)
             if not node.runs and not node.visits:
                 self._prune(node)
-
-
-def _child(node: Node, key: tuple[int, int]) -> Node:
-    """The node of a piece after `node`, made if it is new; one more visit for it."""
-    if node.children is None:
-        node.children = {}
-    child = node.children.get(key)
-    if child is None:
-        child = node.children[key] = Node(node, key)
-        node.visits += 1
-    child.visits += 1
-    return child
-
-
-def _first(runs: list[Run], i: int) -> tuple[Run, int] | None:
-    """The oldest registered copy of block i, and the index up to which it is the oldest."""
-    end = ENDLESS
-    for run in runs:
-        if run.lo > i:
-            end = min(end, run.lo)
-        elif run.hi > i:
-            return run, min(end, run.hi)
-    return None
-
-
-def _fragments(entry: list[Run | int]) -> list[Run]:
-    """The parts into which what was held as one run has since been split."""
-    run, end = entry
-    assert isinstance(run, Run) and isinstance(end, int)
-    parts = [run]
-    while run.hi < end:
-        assert run.tail is not None
-        run = run.tail
-        parts.append(run)
-    return parts
-
-
-def _last(entry: list[Run | int]) -> Run:
-    return _fragments(entry)[-1]
-
-
-def _link(run: Run, older: Run | None, newer: Run) -> None:
-    assert older is not None
-    run.older, run.newer = older, newer
-    older.newer = newer.older = run
-
-
-def _unlink(run: Run) -> None:
-    assert run.older is not None and run.newer is not None
-    run.older.newer, run.newer.older = run.newer, run.older
-    run.older = run.newer = None

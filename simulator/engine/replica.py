@@ -17,25 +17,15 @@ from simpy.events import Event, EventPriority
 from simulator.cost.work import CostModel, Work
 from simulator.engine.batch import Batch
 from simulator.engine.complete import complete
+from simulator.engine.events import FINISH, PLAN, Alarm
 from simulator.engine.leap import Anchor, advance, boundary, end_s, repeats
 from simulator.engine.request import Request
+from simulator.engine.rows import anchor_row, mixed_row
 from simulator.engine.step import NOBODY, Step
 from simulator.results.record import Recorder
 from simulator.units import on_grid
 
-FINISH, CONTROL, DELIVER, PLAN, OBSERVE = (phase << 32 for phase in range(5))
-
 Plan = Callable[[Batch, bool], Step]
-
-
-class Alarm(Event):
-    """A callback at a time, nothing else."""
-
-    def __init__(self, env: Environment, callback: Callable[[Event], None]) -> None:
-        self.env = env
-        self.callbacks = [callback]
-        self._ok = True
-        self._value = None
 
 
 class Replica:
@@ -353,35 +343,15 @@ class Replica:
 
     def _mixed(self, step: Step, now: float) -> float:
         """Price and record a step with prefill in it; returns its length."""
-        chunks = step.chunks
-        work = Work(step.decodes, step.context_sum, tuple(chunks), step.decodes + len(step.finals))
+        work = Work(step.decodes, step.context_sum, tuple(step.chunks), step.decodes + len(step.finals))
         price = self.cost.price(work)
         length = on_grid(price.seconds)
-        tokens = pairs = 0
-        for chunk, before in chunks:
-            tokens += chunk
-            pairs += chunk * before + chunk * (chunk + 1) // 2
         used = self.batch.cache.total - self.batch.cache.free
-        self.recorder.step_runs.append(
-            (
-                self.index, now, 1, step.decodes, step.context_sum, tokens, pairs, len(chunks), work.samples,
-                length, 0.0, used, used, price.flops, price.bytes, len(step.admitted), len(step.preempted),
-            )
-        )  # fmt: skip
+        self.recorder.step_runs.append(mixed_row(self.index, now, length, step, work, price, used))
         return length
 
     def _close_anchor(self) -> None:
         """Record the run of decode-only steps that is over."""
         anchor, self.anchor = self.anchor, None
-        if anchor is None or not anchor.steps:
-            return
-        line, steps, n = anchor.line, anchor.steps, anchor.decodes
-        tokens = steps * anchor.context_sum + n * (steps * (steps - 1) // 2)
-        self.recorder.step_runs.append(
-            (
-                self.index, anchor.start_s, steps, n, anchor.context_sum, 0, 0, 0, n, line.base_s,
-                line.per_token_s, anchor.used_start, self.used,
-                steps * line.base_flops + tokens * line.per_token_flops,
-                steps * line.base_bytes + tokens * line.per_token_bytes, 0, anchor.preempted,
-            )
-        )  # fmt: skip
+        if anchor is not None and anchor.steps:
+            self.recorder.step_runs.append(anchor_row(self.index, anchor, self.used))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from simpy import Environment
 from simpy.events import Event, EventPriority
 
-from simulator.engine.replica import DELIVER, Alarm
+from simulator.engine.events import DELIVER, Alarm
 from simulator.engine.request import Request
 from simulator.units import on_grid
 from simulator.workload.columns import UNSHARED, Workload

@@ -1,0 +1,96 @@
+"""What the prefix cache is made of: a tree of content, and runs of blocks that hold it."""
+
+from __future__ import annotations
+
+from simulator.engine.request import Request
+
+ENDLESS = 1 << 60
+
+
+class Node:
+    """A piece of content after a path of others: who came through, and which copies of its blocks exist.
+
+    runs: in the order of registration, since the oldest copy of a block is the one that is found (R54);
+    writers: requests that now generate this piece as their output; visits: children plus requests whose
+    path leads here.
+    """
+
+    __slots__ = ("children", "key", "parent", "runs", "visits", "writers")
+
+    def __init__(self, parent: Node | None, key: tuple[int, int]) -> None:
+        self.parent = parent
+        self.key = key
+        self.children: dict[tuple[int, int], Node] | None = None
+        self.runs: list[Run] = []
+        self.writers: list[Request] | None = None
+        self.visits = 0
+
+
+class Run:
+    """Blocks lo ≤ index < hi of a node, `users` requests using each. Linked into the free list when
+    nobody does.
+
+    tail: what was split off its end, so that whoever held the whole run still finds all of it.
+    """
+
+    __slots__ = ("hi", "lo", "newer", "node", "older", "tail", "users")
+
+    def __init__(self, node: Node | None, lo: int, hi: int, users: int) -> None:
+        self.node = node
+        self.lo = lo
+        self.hi = hi
+        self.users = users
+        self.older: Run | None = None
+        self.newer: Run | None = None
+        self.tail: Run | None = None
+
+
+def child(node: Node, key: tuple[int, int]) -> Node:
+    """The node of a piece after `node`, made if it is new; one more visit for it."""
+    if node.children is None:
+        node.children = {}
+    child = node.children.get(key)
+    if child is None:
+        child = node.children[key] = Node(node, key)
+        node.visits += 1
+    child.visits += 1
+    return child
+
+
+def first_copy(runs: list[Run], i: int) -> tuple[Run, int] | None:
+    """The oldest registered copy of block i, and the index up to which it is the oldest."""
+    end = ENDLESS
+    for run in runs:
+        if run.lo > i:
+            end = min(end, run.lo)
+        elif run.hi > i:
+            return run, min(end, run.hi)
+    return None
+
+
+def fragments(entry: list[Run | int]) -> list[Run]:
+    """The parts into which what was held as one run has since been split."""
+    run, end = entry
+    assert isinstance(run, Run) and isinstance(end, int)
+    parts = [run]
+    while run.hi < end:
+        assert run.tail is not None
+        run = run.tail
+        parts.append(run)
+    return parts
+
+
+def last_fragment(entry: list[Run | int]) -> Run:
+    return fragments(entry)[-1]
+
+
+def link(run: Run, older: Run | None, newer: Run) -> None:
+    assert older is not None
+    run.older, run.newer = older, newer
+    older.newer = newer.older = run
+
+
+def unlink(run: Run) -> None:
+    assert run.older is not None and run.newer is not None
+    run.older.newer, run.newer.older = run.newer, run.older
+    run.older = run.newer = None
