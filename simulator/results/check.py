@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from simulator.arrow import values
 from simulator.results.columns import codes
 from simulator.results.record import FINISHED, STATES
 from simulator.units import GRID_S
@@ -30,7 +31,7 @@ _COUNTS = ("output_tokens", "prompt_tokens", "emitted", "hit_tokens", "preemptio
 
 def check(requests: pa.Table, timeline: pa.Table) -> dict[str, Any]:
     """Raises AssertionError, with the numbers, where a law is broken; else the figures that show it holds."""
-    columns: Columns = {name: requests[name].to_numpy() for name in (*_READ, *_COUNTS, "e2e_s")}
+    columns: Columns = {name: values(requests[name]) for name in (*_READ, *_COUNTS, "e2e_s")}
     finished = codes(requests["state"], STATES) == FINISHED
     times_in_order(columns)
     parts_sum(columns)
@@ -72,12 +73,12 @@ def tokens_conserved(columns: Columns, finished: NDArray[np.bool_], timeline: pa
     started = ~np.isnan(columns["first_token_s"])
     owed = int(emitted.sum()) - int(started.sum())
     resumed = int(columns["preemptions"].sum())
-    computed = int(timeline["decode_tokens"].to_numpy().sum())
+    computed = int(values(timeline["decode_tokens"]).sum())
     assert owed <= computed + resumed, (
         f"{owed} tokens after first ones, {computed} decoded, {resumed} resumed"
     )
     prompts = int((columns["prompt_tokens"] - columns["hit_tokens"])[started].sum(dtype=np.int64))
-    prefilled = int(timeline["prefill_tokens"].to_numpy().sum())
+    prefilled = int(values(timeline["prefill_tokens"]).sum())
     assert prompts <= prefilled, f"{prompts} prompt tokens not in the cache, {prefilled} prefilled"
     return {"emitted": int(emitted.sum()), "decoded": computed, "prefilled": prefilled}
 
@@ -104,7 +105,7 @@ def little(columns: Columns) -> dict[str, float]:
 
 def bins_agree(columns: Columns, timeline: pa.Table) -> dict[str, float]:
     """No replica is busy longer than a bin lasts or holds more blocks than it has."""
-    busy, blocks = (float(np.nanmax(timeline[name].to_numpy(), initial=0.0)) for name in ("busy", "kv_use"))
+    busy, blocks = (float(np.nanmax(values(timeline[name]), initial=0.0)) for name in ("busy", "kv_use"))
     assert busy <= 1.0, f"a replica was busy for {busy} of a time bin: steps overlap"
     assert blocks <= 1.0 + 1e-4, f"a replica used {blocks} of its KV blocks"
     return {"busiest_bin": busy}

@@ -10,8 +10,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from simulator.arrow import column as arrow_column
+from simulator.arrow import nullable
+from simulator.arrow import values as arrow_values
 from simulator.results.check import check
-from simulator.results.columns import labels, nullable
+from simulator.results.columns import labels
 from simulator.results.gaps import Floats, Ints, Runs
 from simulator.results.record import FINISHED, STATES, UNFINISHED, UNSEEN, Recorder
 from simulator.results.steps import step_table
@@ -121,7 +124,7 @@ def run_end(recorder: Recorder) -> float:
 def _requests(workload: pa.Table, recorder: Recorder, replication: int) -> pa.Table:
     columns, n = recorder.columns(), len(workload)
     times = _times(columns, recorder.sent_s)
-    output = workload["output_tokens"].to_numpy()
+    output = arrow_values(workload["output_tokens"])
     names = ("queue_s", "prefill_s", "decode_s", "e2e_s", "ttft_s")
     added = {
         "sent_s": nullable(recorder.sent_s),
@@ -130,11 +133,11 @@ def _requests(workload: pa.Table, recorder: Recorder, replication: int) -> pa.Ta
         **{name: nullable(columns[name]) for name in ("first_scheduled_s", "first_token_s", "finish_s")},
         **{name: nullable(times[name]) for name in names},
         "tpot_s": nullable(_tpot(columns, output)),
-        **{name: pa.array(columns[name]) for name in ("emitted", "hit_tokens", "preemptions")},
+        **{name: arrow_column(columns[name]) for name in ("emitted", "hit_tokens", "preemptions")},
     }
     table = workload.replace_schema_metadata(None)
-    table = table.add_column(0, "replication", pa.array(np.full(n, replication, np.int16)))
-    table = table.add_column(1, "request", pa.array(np.arange(n, dtype=np.int32)))
+    table = table.add_column(0, "replication", arrow_column(np.full(n, replication, np.int16)))
+    table = table.add_column(1, "request", arrow_column(np.arange(n, dtype=np.int32)))
     for name, column in added.items():
         table = table.append_column(name, column)
     return table
@@ -169,12 +172,12 @@ def _timeline(recorder: Recorder, end: float, replication: int) -> pa.Table:
     scheduled = np.where(np.isnan(rows["first_scheduled_s"]), over, rows["first_scheduled_s"])
     replica = columns.pop("replica")
     table = {
-        "replication": pa.array(np.full(len(replica), replication, np.int16)),
+        "replication": arrow_column(np.full(len(replica), replication, np.int16)),
         "replica": labels(replica, [facts.name for facts in recorder.replicas]),
         "pool": labels(replica, [facts.pool for facts in recorder.replicas]),
-        "start_s": pa.array(columns.pop("start_s")),
-        "width_s": pa.array(columns.pop("width_s")),
-        "running": pa.array(occupancy(scheduled, over, rows["replica"], edges)),
-        "waiting": pa.array(occupancy(sent, scheduled, rows["replica"], edges)),
+        "start_s": arrow_column(columns.pop("start_s")),
+        "width_s": arrow_column(columns.pop("width_s")),
+        "running": arrow_column(occupancy(scheduled, over, rows["replica"], edges)),
+        "waiting": arrow_column(occupancy(sent, scheduled, rows["replica"], edges)),
     }
     return pa.table(table | {name: nullable(column) for name, column in columns.items()})

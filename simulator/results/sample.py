@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from simulator import arrow
 from simulator.results.columns import codes
 from simulator.results.gaps import Weighted, inter_token
 from simulator.results.record import FINISHED, STATES, UNFINISHED
@@ -133,16 +134,16 @@ def views(run: RunResult) -> Iterator[View]:
 
 def _view(run: RunResult, number: int, many: bool) -> View:
     requests, timeline = (_only(table, number) if many else table for table in (run.requests, run.timeline))
-    sent = requests["sent_s"].to_numpy()
+    sent = arrow.values(requests["sent_s"])
     order = np.argsort(sent, kind="stable")
     ordered = bool(np.all(order[1:] > order[:-1]))
-    columns = {name: requests[name].to_numpy() for name in _TIMES + _COUNTS}
+    columns = {name: arrow.values(requests[name]) for name in _TIMES + _COUNTS}
     state = codes(requests["state"], STATES)
     if not ordered:
         columns, state = {name: column[order] for name, column in columns.items()}, state[order]
     replicas = len(run.replicas)
-    bins = {
-        name: timeline[name].to_numpy().reshape(replicas, -1).astype(np.float64)
+    bins: dict[str, NDArray[np.floating[Any]]] = {
+        name: arrow.values(timeline[name]).reshape(replicas, -1).astype(np.float64)
         for name in _RATES + _SUMS + _SHARES
     }
     count = next(iter(bins.values())).shape[1]
@@ -151,8 +152,8 @@ def _view(run: RunResult, number: int, many: bool) -> View:
         scenario=run.scenario,
         requests=columns,
         state=state,
-        start_s=timeline["start_s"].to_numpy()[:count],
-        width_s=timeline["width_s"].to_numpy()[:count],
+        start_s=arrow.values(timeline["start_s"])[:count],
+        width_s=arrow.values(timeline["width_s"])[:count],
         bins=bins,
         pools=pools,
         hardware={pool: hardware(run, pool or None) for pool in ("", *dict.fromkeys(pools))},
@@ -161,7 +162,7 @@ def _view(run: RunResult, number: int, many: bool) -> View:
 
 
 def _only(table: Any, number: int) -> Any:
-    column = table["replication"].to_numpy()
+    column = arrow.values(table["replication"])
     first, last = np.searchsorted(column, [number, number + 1])
     return table.slice(first, last - first)
 

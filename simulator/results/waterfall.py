@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from simulator import arrow
 from simulator.errors import InputError, Problem
 
 PARTS = ("queue_s", "prefill_s", "decode_s")
@@ -49,7 +50,7 @@ def _replication(requests: pa.Table, number: int) -> pa.Table:
 
 
 def _below(column: pa.ChunkedArray, value: float) -> float:
-    known = column.drop_null().to_numpy()
+    known = arrow.values(column.drop_null())
     return float((known < value).mean()) if len(known) else 0.0
 
 
@@ -64,12 +65,12 @@ def meanwhile(timeline: pa.Table, row: dict[str, Any]) -> dict[str, float]:
         pc.equal(timeline["replication"], row["replication"]),
     )
     bins = timeline.filter(same)
-    start, width = (bins[name].to_numpy() for name in ("start_s", "width_s"))
+    start, width = (arrow.values(bins[name]) for name in ("start_s", "width_s"))
     inside = np.minimum(start + width, row["finish_s"]) - np.maximum(start, row["sent_s"])
     weight = np.maximum(inside, 0.0)
     found = {}
     for name in MEANWHILE:
-        values = bins[name].to_numpy()
+        values = arrow.values(bins[name])
         weights = np.where(np.isnan(values), 0.0, weight)
         if weights.sum() > 0:
             found[name] = float((np.nan_to_num(values) * weights).sum() / weights.sum())

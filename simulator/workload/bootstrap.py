@@ -1,8 +1,8 @@
 """Another workload like a trace: blocks of its sessions, drawn with replacement and laid end to end.
 
 Sessions stand in the order in which they begin; a block is so many consecutive ones, with the time up to the
-next block. Within a block order, gaps and sharing stay as they were; what lies between blocks, the slow drift of
-the rate above all, is shuffled. A request without a session is a session of its own.
+next block. Within a block order, gaps and sharing stay as they were; what lies between blocks, the slow drift
+of the rate above all, is shuffled. A request without a session is a session of its own.
 """
 
 from __future__ import annotations

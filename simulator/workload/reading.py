@@ -89,7 +89,10 @@ def read_trace(
     module = plugins.find("formats", kind, "format") if kind else sniffed(source)
     faults = Faults(source.name, skip_bad_rows)
     load: Workload = module.read(source, _options(module, options or {}), faults)
-    load.validate()
+    try:
+        load.validate()
+    except AssertionError as error:
+        raise InputError(Problem(source.name, f"no workload (rows counted from 0): {error}")) from None
     return load
 
 

@@ -54,7 +54,7 @@ def index_of_dispersion(arrival: npt.NDArray[np.float64], window_s: float) -> fl
     windows = int((arrival[-1] - arrival[0]) / window_s) if len(arrival) else 0
     if windows < 2:
         return None
-    counts = np.histogram(arrival - arrival[0], bins=windows, range=(0, windows * window_s))[0]
+    counts = np.bincount(((arrival - arrival[0]) / window_s).astype(np.int64))[:windows]
     return float(counts.var() / counts.mean())
 
 

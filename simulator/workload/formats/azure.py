@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from simulator.arrow import values
 from simulator.workload.columns import Workload
 from simulator.workload.reading import Faults, Rows, Source, assemble
 from simulator.workload.table import csv_text, header, parsed, whole_numbers
@@ -56,4 +57,4 @@ def _nanoseconds(texts: Any, zoned: bool, faults: Faults) -> npt.NDArray[np.int6
     times = parsed(
         texts, pa.timestamp("ns", "UTC" if zoned else None), "TIMESTAMP", f"a time as {shape}", faults
     )
-    return np.asarray(times.cast(pa.int64()).fill_null(UNKNOWN).to_numpy())
+    return values(times.cast(pa.int64()).fill_null(UNKNOWN))

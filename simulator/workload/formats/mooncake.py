@@ -44,6 +44,8 @@ def sniff(head: bytes) -> bool:
 
 def read(source: Source, options: Options, faults: Faults) -> Workload:
     """Requests of one file. Raises InputError for bad rows, and prompts as text, of unknown length."""
+    if options.block_size < 1:
+        raise InputError(Problem("format_options.block_size", f"{options.block_size} tokens", "at least 1"))
     rows = objects(source, faults)
     if any("text_input" in row and "input_length" not in row for row in rows):
         what = "a prompt as text_input has no number of tokens"

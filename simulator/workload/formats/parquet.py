@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from simulator.arrow import column, nullable, values
 from simulator.errors import InputError, Problem
 from simulator.workload.columns import DTYPES, RAGGED, Workload, workload
 from simulator.workload.reading import Faults, Rows, Source, assemble
@@ -40,7 +41,7 @@ def sniff(head: bytes) -> bool:
 
 
 def read(source: Source, options: Options, faults: Faults) -> Workload:
-    """The file's requests, in its order and on its clock. Raises InputError if it is no such Parquet."""
+    """The file's requests, in its order and on its clock. Raises InputError if it is no such file."""
     table, stored = _table(source)
     if "replication" in table.column_names:
         table = _one_replication(table, options.replication, source.name)
@@ -103,22 +104,35 @@ def _columns(table: pa.Table, file: str) -> dict[str, npt.NDArray[Any]]:
     for name in table.column_names:
         if name in LISTS or name not in DTYPES:
             continue
-        column = table[name].combine_chunks()
+        column = _typed(table[name].combine_chunks(), name, file)
         if column.null_count and name not in _ABSENT:
             raise InputError(
                 Problem(file, f"column {name} has {column.null_count} nulls", "a number in each row")
             )
-        found[name] = (column.fill_null(_ABSENT[name]) if column.null_count else column).to_numpy()
+        found[name] = values(column, _ABSENT.get(name))
     if all(name in table.column_names for name in LISTS):
-        found |= _segments(table)
+        found |= _segments(table, file)
     return found
 
 
-def _segments(table: pa.Table) -> dict[str, npt.NDArray[Any]]:
+def _segments(table: pa.Table, file: str) -> dict[str, npt.NDArray[Any]]:
     ids, tokens = (table[name].combine_chunks() for name in LISTS)
-    offset = ids.offsets.to_numpy().astype(np.int64)
-    flat = {"segment_id": ids.flatten().to_numpy(), "segment_tokens": tokens.flatten().to_numpy()}
+    offset = values(ids.offsets).astype(np.int64)
+    flat = {name: values(_typed(column.flatten(), name, file)) for name, column in zip(LISTS, (ids, tokens))}
     return {"segment_offset": offset - offset[0], **flat}
+
+
+def _typed(column: pa.Array, name: str, file: str) -> pa.Array:
+    """The column as the Arrow type that a workload has; losing a digit is refused."""
+    import pyarrow as pa
+
+    kind = pa.from_numpy_dtype(DTYPES[name])
+    if column.type == kind:
+        return column
+    try:
+        return column.cast(kind)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise InputError(Problem(file, f"column {name} is {column.type}, no {kind}: {error}")) from None
 
 
 def write(load: Workload, path: str | Path) -> None:
@@ -156,10 +170,10 @@ def arrow(load: Workload) -> pa.Table:
     kept = {
         name: getattr(load, name) for name in DTYPES if name not in RAGGED and _says_something(load, name)
     }
-    columns: dict[str, pa.Array] = {name: pa.array(column, from_pandas=True) for name, column in kept.items()}
+    columns: dict[str, pa.Array] = {name: nullable(values) for name, values in kept.items()}
     if len(load.segment_id):
-        offset = pa.array(load.segment_offset.astype(np.int32))
-        columns |= {name: pa.ListArray.from_arrays(offset, pa.array(getattr(load, name))) for name in LISTS}
+        offset = column(load.segment_offset.astype(np.int32))
+        columns |= {name: pa.ListArray.from_arrays(offset, column(getattr(load, name))) for name in LISTS}
     stored = {"schema": SCHEMA, "provenance": load.provenance}
     metadata = {METADATA: json.dumps(stored, sort_keys=True, ensure_ascii=False)}
     return pa.table(columns).replace_schema_metadata(metadata)
