@@ -37,7 +37,7 @@ def test_the_last_token_of_a_prompt_is_always_computed() -> None:
 
 def test_index_of_dispersion_by_hand() -> None:
     arrival = np.array([0, 0.5, 1.5, 2.0, 2.1, 2.2, 3.0])
-    counts = np.array([2, 1, 4])  # whole windows of 1 s up to 3 s; numpy closes the last edge
+    counts = np.array([2, 1, 3])  # whole windows of 1 s; the request at 3 s is in none
     assert index_of_dispersion(arrival, 1) == pytest.approx(counts.var() / counts.mean())
     assert index_of_dispersion(arrival, 2) is None
 
