@@ -1,0 +1,1 @@
+"""Who asks for what, when: workloads as columns, read from traces or generated."""

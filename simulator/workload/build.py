@@ -9,8 +9,8 @@ from simulator.scenario.resolved import WorkloadSpec
 from simulator.workload import transform
 from simulator.workload.bootstrap import bootstrap
 from simulator.workload.columns import Workload
+from simulator.workload.parse import parse
 from simulator.workload.reading import read_lengths, read_trace
-from simulator.workload.spec import parse
 from simulator.workload.synthetic import generate
 
 

@@ -37,7 +37,7 @@ class Fields:
             return default
         try:
             return convert(value)
-        except ValueError as error:
+        except (ValueError, TypeError) as error:
             self.fault(name, str(error))
             return default
 

@@ -9,7 +9,8 @@ from simulator import catalog
 from simulator.errors import InputError
 from simulator.workload.columns import UNSHARED, Workload
 from simulator.workload.lengths import mean_of, no_trace
-from simulator.workload.spec import Lengths, parse
+from simulator.workload.parse import parse
+from simulator.workload.spec import Lengths
 from simulator.workload.synthetic import generate
 
 POISSON = {"kind": "poisson", "rate": "10 /s"}
@@ -195,6 +196,13 @@ def test_named_workloads_have_the_means_of_their_traces(name: str, prompt: float
 def test_parameters_replace_a_named_workloads_own() -> None:
     assert parse({"name": "chat", "requests": 5}).requests == 5
     assert parse({"name": "chat", "requests": 5}).prompt == parse("chat").prompt
+
+
+def test_a_named_workloads_source_covers_only_what_it_says() -> None:
+    source = catalog.entry("workloads", "chat")["source"]
+    assert parse({"name": "chat", "requests": 5}).source == source
+    assert parse({"name": "chat", "arrivals": POISSON}).source == f"{source}; the scenario's own: arrivals"
+    assert parse({"name": "chat", "arrivals": POISSON, "source": "mine"}).source == "mine"
 
 
 def test_every_fault_is_told_at_once() -> None:
