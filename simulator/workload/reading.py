@@ -183,7 +183,9 @@ def assemble(rows: Rows, faults: Faults, provenance: dict[str, Any]) -> Workload
     load = workload(seconds, rows.prompt_tokens, rows.output_tokens, provenance=record, **rows.columns)
     order = np.argsort(seconds, kind="stable")
     load = load.slice(order[kept[order]])
-    return replace(load, turn=turns_of(load.session).astype(np.int32)) if "session" in rows.columns else load
+    if "turn" in rows.columns or "session" not in rows.columns:
+        return load
+    return replace(load, turn=turns_of(load.session).astype(np.int32))
 
 
 def _from_zero(time_s: Floats, kept: npt.NDArray[np.bool_], file: str) -> Floats:

@@ -75,7 +75,7 @@ def whole_numbers(texts: pa.Array, name: str, faults: Faults) -> npt.NDArray[np.
     """Whole numbers from 0 to 2³¹ − 1; a text that is none is noted as bad, and is −1."""
     import pyarrow as pa
 
-    values = arrow.values(parsed(texts, pa.int64(), name, "a whole number", faults).fill_null(-1))
+    values = arrow.values(parsed(texts, pa.int64(), name, "a whole number", faults), -1)
     for row in np.flatnonzero((values < 0) | (values > MAX_TOKENS)).tolist():
         faults.add(row, name, texts[row].as_py(), f"0 to {MAX_TOKENS}")
     return np.asarray(values)
@@ -85,7 +85,7 @@ def decimals(texts: pa.Array, name: str, faults: Faults) -> npt.NDArray[np.float
     """Finite numbers of at least 0; a text that is none is noted as bad, and is NaN."""
     import pyarrow as pa
 
-    values = arrow.values(parsed(texts, pa.float64(), name, "a number", faults).fill_null(float("nan")))
+    values = arrow.values(parsed(texts, pa.float64(), name, "a number", faults))
     for row in np.flatnonzero(~(values >= 0) | np.isinf(values)).tolist():
         faults.add(row, name, texts[row].as_py(), "a number of at least 0")
     return np.asarray(values)

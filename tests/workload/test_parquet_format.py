@@ -105,5 +105,7 @@ def test_what_is_wrong_with_a_table_is_told(tmp_path: Path) -> None:
     assert "row 0: segments of 3 tokens in a prompt of 5" in refused(
         path, table(arrival_s=[0.0, 1.0], segment_id=[[1], []], segment_tokens=[[3], []])
     )
+    uneven = table(arrival_s=[0.0, 1.0], segment_id=[[1], [2]], segment_tokens=[[5], []])
+    assert "differ in length" in refused(path, uneven)
     newer = table().replace_schema_metadata({"sim.workload": '{"schema": 2}'})
     assert "written with schema 2; allowed: schema 1" in refused(path, newer)

@@ -57,4 +57,4 @@ def _nanoseconds(texts: Any, zoned: bool, faults: Faults) -> npt.NDArray[np.int6
     times = parsed(
         texts, pa.timestamp("ns", "UTC" if zoned else None), "TIMESTAMP", f"a time as {shape}", faults
     )
-    return values(times.cast(pa.int64()).fill_null(UNKNOWN))
+    return values(times.view(pa.int64()), UNKNOWN)

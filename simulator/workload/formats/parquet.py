@@ -118,7 +118,14 @@ def _columns(table: pa.Table, file: str) -> dict[str, npt.NDArray[Any]]:
 def _segments(table: pa.Table, file: str) -> dict[str, npt.NDArray[Any]]:
     ids, tokens = (table[name].combine_chunks() for name in LISTS)
     offset = values(ids.offsets).astype(np.int64)
-    flat = {name: values(_typed(column.flatten(), name, file)) for name, column in zip(LISTS, (ids, tokens))}
+    if not np.array_equal(offset, values(tokens.offsets)):
+        raise InputError(
+            Problem(file, "segment_id and segment_tokens differ in length", "a number for each id")
+        )
+    within = slice(int(offset[0]), int(offset[-1]))
+    flat = {
+        name: values(_typed(column.values, name, file))[within] for name, column in zip(LISTS, (ids, tokens))
+    }
     return {"segment_offset": offset - offset[0], **flat}
 
 
