@@ -18,8 +18,8 @@ class Fit:
     t0_s, tail_s: seconds (tail per unit of L, see cost/ops.py); rows: calibration rows; median_pct, p90_pct:
     absolute error on held-out rows, per cent. dtype: of the arithmetic, or the weight format of
     mixture-of-experts kernels.
-    row_tile: a GEMM computes whole tiles of so many rows (0: as many as there are); width_tile: an expert is worked on
-    in strips of so many columns.
+    row_tile: a GEMM computes whole tiles of so many rows (0: as many as there are); width_tile: an expert is
+    worked on in strips of so many columns.
     """
 
     op: str

@@ -3,7 +3,8 @@ comes from."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -28,7 +29,8 @@ STAND_INS = {
 class Rate:
     """How long an op takes on one accelerator: s_per_flop and s_per_byte at the efficiencies reached.
 
-    kind: fitted (to this accelerator) or assumed (another's); source says whose and its error in per cent.
+    kind: fitted (to this accelerator) or assumed (another's); source says whose and its error in per cent;
+    fit: the numbers behind it.
     """
 
     s_per_flop: float
@@ -36,28 +38,43 @@ class Rate:
     p: float
     t0_s: float
     tail_s: float
+    row_tile: int
+    width_tile: int
     kind: str
     source: str
     median_pct: float
     p90_pct: float
+    fit: fits.Fit | None = None
 
     def seconds(self, op: Op) -> float:
-        compute, memory = op.flops * self.s_per_flop, op.bytes * self.s_per_byte
-        if self.p == 1.0:
-            busy = compute + memory
-        elif self.p == 2.0:
-            busy = (compute * compute + memory * memory) ** 0.5
-        else:
-            busy = (compute**self.p + memory**self.p) ** (1.0 / self.p)
+        compute, memory = self.parts(op)
+        busy = compute + memory if self.p == 1.0 else (compute * compute + memory * memory) ** 0.5
         return float(busy + self.t0_s + self.tail_s * op.lead)
 
     def bound(self, op: Op) -> str:
         """What takes most of the op's time: compute, memory or overhead."""
-        compute, memory = op.flops * self.s_per_flop, op.bytes * self.s_per_byte
+        compute, memory = self.parts(op)
         fixed = self.t0_s + self.tail_s * op.lead
         if fixed > max(compute, memory):
             return "overhead"
         return "compute" if compute > memory else "memory"
+
+    def parts(self, op: Op) -> tuple[float, float]:
+        """Seconds of the op's arithmetic and of its memory traffic, each alone."""
+        compute, memory = op.flops * self.s_per_flop, op.bytes * self.s_per_byte
+        if self.row_tile:
+            compute *= tiled_rows(op.shape[0], self.row_tile) / op.shape[0]
+        if self.width_tile:
+            stretch = -(-op.shape[2] // self.width_tile) * self.width_tile / op.shape[2]
+            return compute * stretch, memory * stretch
+        return compute, memory
+
+
+def tiled_rows(rows: float, tile: int) -> float:
+    """Rows that a GEMM computes for `rows`: small batches have tiles of 16, 64 and 128 rows."""
+    if rows > tile / 2:
+        return -(-rows // tile) * tile
+    return 16.0 if rows <= 16 else 64.0 if rows <= 64 else 128.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,22 +121,34 @@ def rate(
     peak: str = "",
 ) -> Rate:
     """The rate of `op`; dtype: the format of its fit; peak: the dtype whose peak it computes at (default:
-    dtype)."""
+    dtype). Weights and KV don't repeat within a step as operands do in a benchmark's loop, so what a fit
+    reaches of the memory's bandwidth beyond `max_eff_memory` is not granted."""
     fit = find(op, relatives(accelerator), dtype, kv_dtype=kv_dtype, head_dim=head_dim, backends=backends)
-    flops_per_s = peak_flops(accelerator, peak or dtype)
-    memory = min(fit.eff_memory, settings("fits")["max_eff_memory"])
     own = fit.accelerator == accelerator.name and fit.dtype == dtype
-    median, p90 = (fit.median_pct, fit.p90_pct) if own else _transfer(accelerator, fit)
+    found = of_fit(fit, accelerator, peak or dtype, settings("fits")["max_eff_memory"])
+    if own:
+        return found
+    median, p90 = _transfer(accelerator, fit)
+    source = f"assumed: fit of {_whose(fit)}, error {median:g} % (p90 {p90:g} %)"
+    return replace(found, kind="assumed", source=source, median_pct=median, p90_pct=p90)
+
+
+def of_fit(fit: fits.Fit, accelerator: Accelerator, peak: str, max_eff_memory: float = math.inf) -> Rate:
+    """The rate that a fit gives with an accelerator's own peaks."""
+    memory = min(fit.eff_memory, max_eff_memory)
     return Rate(
-        1.0 / (fit.eff_compute * flops_per_s),
+        1.0 / (fit.eff_compute * peak_flops(accelerator, peak)),
         1.0 / (memory * accelerator.hbm_bytes_per_s),
         fit.p,
         fit.t0_s,
         fit.tail_s,
-        "fitted" if own else "assumed",
-        _source(fit, own, median, p90),
-        median,
-        p90,
+        fit.row_tile,
+        fit.width_tile,
+        "fitted",
+        f"fitted {_whose(fit)}, error {fit.median_pct:g} % (p90 {fit.p90_pct:g} %)",
+        fit.median_pct,
+        fit.p90_pct,
+        fit,
     )
 
 
@@ -158,26 +187,35 @@ def _same_architecture(accelerator: Accelerator, other: str) -> bool:
     return bool(entry("accelerators", other)["architecture"] == accelerator.architecture)
 
 
-def _source(fit: fits.Fit, own: bool, median: float, p90: float) -> str:
-    whose = f"{fit.accelerator} {fit.backend} {fit.version} {fit.dtype}"
-    return f"{'fitted' if own else 'assumed: fit of'} {whose}, error {median:g} % (p90 {p90:g} %)"
+def _whose(fit: fits.Fit) -> str:
+    return f"{fit.accelerator} {fit.backend} {fit.version} {fit.dtype}"
 
 
 def link_rate(kind: str, accelerator: Accelerator, gpus: int, bytes_per_s: float | None = None) -> LinkRate:
     """The rate of a collective among `gpus` accelerators over the scale-up link, or one of `bytes_per_s`."""
     fit = _nearest_collective(kind, _link_relatives(accelerator), gpus)
-    link = bytes_per_s or link_bytes_per_s(accelerator, gpus)
-    share = (gpus - 1) / gpus
-    f1, f2 = (gpus - 1.0, 2.0 * share) if kind == "all_reduce" else (share, share)
-    own = fit.accelerator == accelerator.name and fit.gpus == gpus and bytes_per_s is None
-    source = f"{'fitted' if own else 'assumed: fit of'} {fit.accelerator} {fit.kernel} {fit.gpus} GPUs"
+    found = link_of(fit, accelerator, gpus, bytes_per_s)
+    if fit.accelerator == accelerator.name and fit.gpus == gpus and bytes_per_s is None:
+        return found
+    return replace(found, kind="assumed", source=found.source.replace("fitted", "assumed: fit of", 1))
+
+
+def link_of(
+    fit: fits.CollectiveFit, accelerator: Accelerator, gpus: int = 0, bytes_per_s: float | None = None
+) -> LinkRate:
+    """The rate that a fit gives among `gpus` (default: the fit's) over an accelerator's own link."""
+    count = gpus or fit.gpus
+    link = bytes_per_s or link_bytes_per_s(accelerator, count)
+    share = (count - 1) / count
+    f1, f2 = (count - 1.0, 2.0 * share) if fit.collective == "all_reduce" else (share, share)
     return LinkRate(
         fit.alpha1_s,
         f1 / (fit.eff1 * link),
         fit.alpha2_s,
         f2 / (fit.eff2 * link),
-        "fitted" if own else "assumed",
-        f"{source}, error {fit.median_pct:g} % (p90 {fit.p90_pct:g} %)",
+        "fitted",
+        f"fitted {fit.accelerator} {fit.kernel} {fit.gpus} GPUs, error {fit.median_pct:g} % "
+        f"(p90 {fit.p90_pct:g} %)",
         fit.median_pct,
         fit.p90_pct,
     )

@@ -37,7 +37,10 @@ def _costs(cost: Roofline, counted: list[Counted], useful: float) -> list[OpCost
     for op, count in counted:
         rate = cost.rates.of(op)
         flops, moved = op.flops * count * ranks * useful, op.bytes * count * ranks
-        found.append(OpCost(op.name, flops, moved, count * rate.seconds(op), rate.bound(op), rate.source))
+        factor = cost.rates.factor(op)
+        source = rate.source if factor == 1.0 else f"{rate.source}; × {factor:.3f} by measured rows near it"
+        seconds = count * rate.seconds(op) * factor
+        found.append(OpCost(op.name, flops, moved, seconds, rate.bound(op), source))
     return found
 
 

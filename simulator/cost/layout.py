@@ -157,7 +157,10 @@ def _chunk(plan: Plan, kind: str, tokens: float, context: float) -> list[Op]:
     if kind == shape.LINEAR:
         return [_recurrence(plan, 1, tokens)]
     if shape.is_mla(model):
-        return [ops.mla_prefill(tokens, context, _expanded(plan), shape.KV_BYTES[plan.kv_dtype]), _expansion(plan, context)]
+        return [
+            ops.mla_prefill(tokens, context, _expanded(plan), shape.KV_BYTES[plan.kv_dtype]),
+            _expansion(plan, context),
+        ]
     share = shape.heads(model, kind, plan.tp)
     return [ops.attention_prefill(tokens, context, share, shape.KV_BYTES[plan.kv_dtype])]
 

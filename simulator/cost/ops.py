@@ -18,8 +18,8 @@ class Op(NamedTuple):
     """One kernel call on one rank. kind: the op of the fits; lead: L, in units of that kind.
 
     shape, by kind: gemm (m, n, k); attention and MLA (sequences, tokens or keys each, query heads, KV heads,
-    head size, bytes of a cached element, window); moe (tokens, hidden, width on this rank, experts a token,
-    experts, tensor ranks, expert ranks).
+    head size, bytes of a cached element, window, cached tokens before the chunk); moe (tokens, hidden, width
+    on this rank, experts a token, experts, tensor ranks, expert ranks, exponent of a skewed routing or 0).
     """
 
     kind: str
@@ -67,7 +67,7 @@ def attention_prefill(tokens: float, context: float, heads: Heads, kv_bytes: flo
         seen, reach = min(seen, window), min(reach, window)
     flops = 2.0 * heads.query * dims * pairs(tokens, context, window)
     moved = tokens * ACTIVATION * (heads.query + heads.kv) * dims + seen * heads.kv * dims * kv_bytes
-    shape = (1, tokens, heads.query, heads.kv, heads.qk_dim, kv_bytes, window)
+    shape = (1, tokens, heads.query, heads.kv, heads.qk_dim, kv_bytes, window, context)
     return Op("attention_prefill", "attention_prefill", flops, moved, reach / 1000.0, shape)
 
 
@@ -79,7 +79,7 @@ def attention_decode(sequences: float, keys: float, heads: Heads, kv_bytes: floa
         keys = min(keys, sequences * heads.window)
     flops = 2.0 * heads.query * dims * keys
     moved = keys * heads.kv * dims * kv_bytes + sequences * ACTIVATION * heads.query * dims
-    shape = (sequences, keys / sequences, heads.query, heads.kv, heads.qk_dim, kv_bytes, heads.window)
+    shape = (sequences, keys / sequences, heads.query, heads.kv, heads.qk_dim, kv_bytes, heads.window, 0)
     return Op("attention_decode", "attention_decode", flops, moved, sequences * heads.kv / sms, shape)
 
 
@@ -88,7 +88,7 @@ def mla_prefill(tokens: float, context: float, heads: Heads, kv_bytes: float) ->
     dims = heads.qk_dim + heads.v_dim
     flops = 2.0 * heads.query * dims * pairs(tokens, context)
     moved = ACTIVATION * heads.query * dims * (2.0 * tokens + context)
-    shape = (1, tokens, heads.query, heads.kv, heads.qk_dim, kv_bytes, 0)
+    shape = (1, tokens, heads.query, heads.kv, heads.qk_dim, kv_bytes, 0, context)
     return Op("mla_prefill", "mla_prefill", flops, moved, (context + tokens) / 1000.0, shape)
 
 
@@ -97,7 +97,7 @@ def mla_decode(sequences: float, keys: float, heads: Heads, kv_bytes: float, sms
     dims = heads.qk_dim + heads.v_dim
     flops = 2.0 * heads.query * dims * keys
     moved = keys * heads.qk_dim * kv_bytes + sequences * heads.query * dims * ACTIVATION
-    shape = (sequences, keys / sequences, heads.query, heads.kv, heads.qk_dim, kv_bytes, 0)
+    shape = (sequences, keys / sequences, heads.query, heads.kv, heads.qk_dim, kv_bytes, 0, 0)
     return Op("mla_decode", "mla_decode", flops, moved, sequences * heads.query / sms, shape)
 
 
@@ -117,6 +117,7 @@ def moe(tokens: float, experts: Experts, weight: float, hit: float, bytes_per_s:
         experts.total,
         experts.tp,
         experts.ep,
+        0.0,
     )
     return Op("moe", "experts", flops, moved, lead, shape)
 

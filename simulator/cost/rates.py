@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Protocol
 
-from simulator.catalog import Accelerator
+from simulator.catalog import Accelerator, pool
 from simulator.cost import efficiency, precision, shape
+from simulator.cost.curves import Curves
 from simulator.cost.efficiency import LinkRate, Rate
 from simulator.cost.layout import Counted, Plan
 from simulator.cost.ops import Op
@@ -39,12 +40,15 @@ class Pricer(Protocol):
 
 
 class Rates:
-    """The rates of one plan, found when first asked for. Keyed by the op's kind, or its name where names
-    differ."""
+    """The rates of one plan, found when first asked for. corrected: measured rows near an op scale its time.
 
-    def __init__(self, plan: Plan) -> None:
+    Rates are keyed by the op's kind, or its name where names differ.
+    """
+
+    def __init__(self, plan: Plan, corrected: bool) -> None:
         self.plan = plan
         self._found: dict[str, Pricer] = {}
+        self._curves = Curves() if corrected else None
 
     def of(self, op: Op) -> Pricer:
         key = op.name if op.name in ELEMENTWISE or op.name in ("lm_head", "router") else op.kind
@@ -54,7 +58,14 @@ class Rates:
         return found
 
     def seconds(self, op: Op) -> float:
-        return self.of(op).seconds(op)
+        return self.of(op).seconds(op) * self.factor(op)
+
+    def factor(self, op: Op) -> float:
+        """What measured rows near the op say about the formula; 1 without any, or uncorrected."""
+        rate = self.of(op)
+        if self._curves is None or not isinstance(rate, Rate) or rate.fit is None or rate.kind != "fitted":
+            return 1.0
+        return self._curves.factor(op, rate.fit) if op.kind in pool.COLUMNS else 1.0
 
     def total(self, counted: list[Counted]) -> float:
         return sum(count * self.seconds(op) for op, count in counted)
@@ -120,6 +131,8 @@ def _recurrence_rate(accelerator: Accelerator) -> Rate:
         1.0,
         10e-6,
         0.0,
+        0,
+        0,
         "assumed",
         "assumed: half of both peaks, 10 us a kernel; linear attention was not measured",
         100.0,

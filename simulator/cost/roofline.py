@@ -20,6 +20,7 @@ from simulator.cost.work import Line, OpCost, Price, Work
 from simulator.scenario.resolved import EngineArgs, Layout, ModelSpec
 
 KNOTS_PER_DOUBLING = 2
+GRID = 64  # tokens between the batch sizes that are priced above the largest CUDA graph
 LONGEST = 24  # doublings: contexts beyond any model's
 
 Segment = tuple[
@@ -27,16 +28,28 @@ Segment = tuple[
 ]  # and attention's own base and slope: s, FLOPs, bytes
 
 
-def build(model: ModelSpec, accelerator: Accelerator, layout: Layout, engine: EngineArgs) -> Roofline:
-    """The cost model of one replica; replicas with equal settings share one. Cheap: tables fill on use."""
-    key = (model, _frozen(accelerator), layout, engine)
+def build(
+    model: ModelSpec,
+    accelerator: Accelerator,
+    layout: Layout,
+    engine: EngineArgs,
+    *,
+    correction: str = "measured",
+) -> Roofline:
+    """The cost model of one replica; replicas with equal settings share one. Cheap: tables fill on use.
+
+    correction: "measured" scales each kernel by what measured rows near it say, "none" is the formula alone.
+    """
+    key = (model, _frozen(accelerator), layout, engine, correction)
     found = _built.get(key)
     if found is None:
-        found = _built[key] = Roofline(plan(model, accelerator, layout), engine)
+        rates = Rates(plan(model, accelerator, layout), correction == "measured")
+        found = _built[key] = Roofline(rates, engine)
     return found
 
 
 _built: dict[Any, Roofline] = {}
+_new = tuple.__new__  # a NamedTuple's own constructor takes three times as long
 
 
 def _frozen(accelerator: Accelerator) -> tuple[Any, ...]:
@@ -52,6 +65,7 @@ class Roofline:
         "_ends",
         "_graphs",
         "_head",
+        "_knots",
         "_launch_s",
         "_lines",
         "_mixed",
@@ -63,28 +77,32 @@ class Roofline:
         "rates",
     )
 
-    def __init__(self, plan: Plan, engine: EngineArgs) -> None:
-        self.plan, self.engine = plan, engine
-        self.rates = Rates(plan)
+    def __init__(self, rates: Rates, engine: EngineArgs) -> None:
+        plan = rates.plan
+        self.rates, self.plan, self.engine = rates, plan, engine
         self._graphs = graphs.capture_sizes(engine, plan.accelerator)
         self._top = self._graphs[-1] if self._graphs else 0
         self._launch_s = graphs.launch_s(plan.model.num_hidden_layers)
         self._step_s, self._sequence_s = _overhead(plan, engine)
         self._mixed: dict[int, tuple[float, float, float]] = {}
         self._head: dict[int, tuple[float, float, float]] = {}
+        self._knots: dict[int, tuple[float, float, float]] = {}
         self._ends = _knots()
         self._lines: dict[int, list[Segment | None]] = {}
-        self._chunk: ChunkCost = chunk_cost(self.rates)
+        self._chunk: ChunkCost = self._first_chunk
 
     def price(self, work: Work) -> Price:
         """What the step costs; a decode-only one exactly its line at its sum of contexts."""
         decodes, keys, chunks, samples = work
         if not chunks:
             line = self._segment(decodes, keys)[0]
-            return Price(
-                line.base_s + line.per_token_s * keys,
-                line.base_flops + line.per_token_flops * keys,
-                line.base_bytes + line.per_token_bytes * keys,
+            return _new(
+                Price,
+                (
+                    line.base_s + line.per_token_s * keys,
+                    line.base_flops + line.per_token_flops * keys,
+                    line.base_bytes + line.per_token_bytes * keys,
+                ),
             )
         tokens, seconds, flops, moved = decodes, 0.0, 0.0, 0.0
         chunk = self._chunk
@@ -99,13 +117,13 @@ class Roofline:
             seconds += s0 + s1 * keys
             flops += f0 + f1 * keys
             moved += b0 + b1 * keys
-        linear = self._mixed.get(tokens) or self._fill_mixed(tokens)
-        head = self._head.get(samples) or self._fill_head(samples)
-        seconds += linear[0] + head[0]
+        s, f, b = self._mixed.get(tokens) or self._fill_mixed(tokens)
+        hs, hf, hb = self._head.get(samples) or self._fill_head(samples)
+        seconds += s + hs
         if seconds < self._launch_s and tokens > self._top:
             seconds = self._launch_s
         seconds += self._step_s + self._sequence_s * (decodes + len(chunks))
-        return Price(seconds, flops + linear[1] + head[1], moved + linear[2] + head[2])
+        return _new(Price, (seconds, flops + f + hf, moved + b + hb))
 
     def decode_line(self, decodes: int, context_sum: int) -> Line:
         """The line of a step of `decodes` decodes around that sum of contexts."""
@@ -139,8 +157,32 @@ class Roofline:
         index = bisect_left(self._ends, -(-keys // decodes)) if decodes else 0
         return segments[index] or self._fill_segment(decodes, index)
 
+    def _first_chunk(self, tokens: int, context: int) -> tuple[float, float, float]:
+        self._chunk = chunk_cost(self.rates, self.engine.max_num_batched_tokens)
+        return self._chunk(tokens, context)
+
     def _fill_mixed(self, tokens: int) -> tuple[float, float, float]:
-        found = self._mixed[tokens] = self._cost(token_ops, self.padded(tokens), tokens)
+        found = self._mixed[tokens] = (
+            self._cost(token_ops, self.padded(tokens), tokens)
+            if tokens <= self._top
+            else self._between(tokens)
+        )
+        return found
+
+    def _between(self, tokens: int) -> tuple[float, float, float]:
+        """Above all graphs: between the nearest multiples of GRID tokens."""
+        below = tokens // GRID * GRID
+        a, b = self._knot(below), self._knot(below + GRID)
+        share = (tokens - below) / GRID
+        return a[0] + share * (b[0] - a[0]), a[1] + share * (b[1] - a[1]), a[2] + share * (b[2] - a[2])
+
+    def _knot(self, tokens: int) -> tuple[float, float, float]:
+        """A batch around that size: one of four is a multiple of four, which kernels treat differently."""
+        found = self._knots.get(tokens)
+        if found is None:
+            aligned = self._cost(token_ops, max(tokens, 4), tokens)
+            odd = self._cost(token_ops, max(tokens - 1, 1), tokens)
+            found = self._knots[tokens] = (0.25 * aligned[0] + 0.75 * odd[0], aligned[1], aligned[2])
         return found
 
     def _fill_head(self, samples: int) -> tuple[float, float, float]:
