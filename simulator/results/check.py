@@ -93,7 +93,7 @@ def little(columns: Columns) -> dict[str, float]:
         return {"in_system": 0.0, "rate_per_s": 0.0, "time_s": 0.0}
     sent.sort()
     finish.sort()
-    instants = np.unique(np.concatenate([sent, finish]))
+    instants = np.sort(np.concatenate([sent, finish]), kind="stable")
     inside = np.searchsorted(sent, instants, side="right") - np.searchsorted(finish, instants, side="right")
     area = _exact_sum(inside[:-1] * np.diff(instants))
     spent = _exact_sum(np.rint(columns["e2e_s"][ended] / GRID_S).astype(np.int64))

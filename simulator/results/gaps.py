@@ -151,10 +151,20 @@ def _merged(values: Ints, weights: Ints) -> tuple[Ints, Ints]:
     """Equal values put together, in ascending order."""
     if not len(values):
         return values, weights
-    order = np.argsort(values)
-    values, weights = values[order], weights[order]
+    values, weights = _sorted(values, weights)
     first = np.flatnonzero(np.r_[True, values[1:] != values[:-1]])
     return values[first], np.add.reduceat(weights, first)
+
+
+def _sorted(values: Ints, weights: Ints) -> tuple[Ints, Ints]:
+    """By value. Both in one word where they fit: sorting words takes a fifth of an argsort's time."""
+    bits = int(weights.max()).bit_length()
+    if int(values.max()).bit_length() + bits > 63:
+        order = np.argsort(values)
+        return values[order], weights[order]
+    words = values << bits | weights
+    words.sort()
+    return words >> bits, words & ((1 << bits) - 1)
 
 
 def inter_token(runs: Runs, extra: tuple[Ints, Ints] | None = None, limit: int = _MAX_VALUES) -> Weighted:

@@ -114,9 +114,9 @@ def merge(results: Sequence[RunResult]) -> RunResult:
 
 
 def run_end(recorder: Recorder) -> float:
-    """The last instant of the run: the last end of a request or a step, or the last arrival."""
+    """The last instant of the run: the last that happened to a request, or the end of the last step."""
     columns = recorder.columns()
-    ends = (columns["finish_s"], columns["first_token_s"], columns["first_scheduled_s"], recorder.sent_s)
+    ends = (columns["finish_s"], columns["first_token_s"], columns["first_scheduled_s"])
     known = [float(np.nanmax(times)) for times in ends if not np.all(np.isnan(times))]
     return max([recorder.bins().end * 2.0**-28, *known])
 

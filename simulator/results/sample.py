@@ -134,13 +134,11 @@ def views(run: RunResult) -> Iterator[View]:
 
 def _view(run: RunResult, number: int, many: bool) -> View:
     requests, timeline = (_only(table, number) if many else table for table in (run.requests, run.timeline))
-    sent = arrow.values(requests["sent_s"])
-    order = np.argsort(sent, kind="stable")
-    ordered = bool(np.all(order[1:] > order[:-1]))
     columns = {name: arrow.values(requests[name]) for name in _TIMES + _COUNTS}
-    state = codes(requests["state"], STATES)
-    if not ordered:
-        columns, state = {name: column[order] for name, column in columns.items()}, state[order]
+    columns["state"] = codes(requests["state"], STATES)
+    end = float(timeline["start_s"][-1].as_py() + timeline["width_s"][-1].as_py())
+    columns = _in_order(columns, end)
+    state = columns.pop("state")
     replicas = len(run.replicas)
     bins: dict[str, NDArray[np.floating[Any]]] = {
         name: arrow.values(timeline[name]).reshape(replicas, -1).astype(np.float64)
@@ -159,6 +157,16 @@ def _view(run: RunResult, number: int, many: bool) -> View:
         hardware={pool: hardware(run, pool or None) for pool in ("", *dict.fromkeys(pools))},
         gaps=run.gaps[number] if run.gaps else None,
     )
+
+
+def _in_order(columns: dict[str, NDArray[Any]], end: float) -> dict[str, NDArray[Any]]:
+    """By the time they were sent; those that the end of the run forestalled are left out."""
+    sent = columns["sent_s"]
+    if np.all(sent[1:] >= sent[:-1]) and np.all(sent <= end):
+        return columns
+    order = np.argsort(sent, kind="stable")
+    order = order[sent[order] <= end]
+    return {name: column[order] for name, column in columns.items()}
 
 
 def _only(table: Any, number: int) -> Any:

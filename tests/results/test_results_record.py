@@ -1,4 +1,4 @@
-"""Rows become columns, gaps and bins: the same in any order, however a run is cut, and equal to counting by hand."""
+"""Rows become columns, gaps and bins: the same in any order, and equal to counting by hand."""
 
 from __future__ import annotations
 
@@ -18,6 +18,32 @@ from simulator.units import GRID_S, on_grid
 
 REPLICAS = [ReplicaFacts("a", "p", 1, 1e15, 3e12, 100), ReplicaFacts("b", "p", 2, 2e15, 6e12, 200)]
 
+Drawn = tuple[int, float, int, int, int, float, float, float, int, int]
+
+
+def as_row(drawn: Drawn) -> tuple[float, ...]:
+    """A step row as the engine makes them: one without decodes is a prefill."""
+    replica, start, steps, decodes, context, base, per_token, flops, first, last = drawn
+    tokens, chunks = (0, 0) if decodes else (64, 1)
+    times = (base, per_token, first, last)
+    return (
+        replica,
+        start,
+        steps,
+        decodes,
+        context,
+        tokens,
+        0,
+        chunks,
+        decodes,
+        *times,
+        flops,
+        flops / 100,
+        0,
+        0,
+    )
+
+
 step_rows = st.tuples(
     st.integers(0, 1),
     st.floats(0, 50).map(on_grid),
@@ -29,10 +55,7 @@ step_rows = st.tuples(
     st.floats(0, 1e16),
     st.integers(0, 100),
     st.integers(0, 100),
-).map(
-    lambda r: (r[0], r[1], r[2], r[3], r[4], 0 if r[3] else 64, 0, 0 if r[3] else 1, r[3], r[5], r[6], r[8], r[9],
-               r[7], r[7] / 100, 0, 0)
-)  # fmt: skip
+).map(as_row)
 
 
 def recorded(rows: list[tuple[float, ...]], flush_every: int, bin_s: float | None = None) -> Recorder:
