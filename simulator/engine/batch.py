@@ -25,7 +25,8 @@ class Batch:
     leaves[k]: requests that are not in the decode totals from step k on; frees[k]: those whose last token
     step k makes, so that slot and blocks return at its end; changes: heap of the steps before which
     either happens. stale: preempted ones whose token is still in flight (R73); held_back: blocks of freed
-    requests that a batch in flight may still write (R89).
+    requests that a batch in flight may still write (R89). scanned: `seq` up to which those running have had
+    their turn in the plan being made: −1 between plans, ENDLESS in the waiting part.
     """
 
     __slots__ = (
@@ -49,6 +50,7 @@ class Batch:
         "policy",
         "prefilling",
         "running",
+        "scanned",
         "sending",
         "stale",
         "step",
@@ -84,6 +86,7 @@ class Batch:
         self.capacity_bound = False
         self.held_back: list[tuple[int, Request, int, int]] = []
         self.sending: list[Request] = []
+        self.scanned = -1
         self.cache: KVCache | PrefixCache = (
             PrefixCache(blocks, args.block_size, self.written)
             if args.enable_prefix_caching
@@ -95,14 +98,13 @@ class Batch:
         return request.computed if request.since < 0 else request.target + self.step - request.since
 
     def written(self, request: Request) -> int:
-        """Tokens of a decoding request that others can find while a step is planned, after its running
-        part.
+        """Tokens of a decoding request that others can find by now.
 
-        Registration is at allocation, but of known tokens only: with async scheduling that is one less
-        (R52, R53).
+        Registration is at allocation, when its turn comes in a plan, but of known tokens only: with async
+        scheduling that is one less (R52, R53).
         """
         ahead = not self.args.async_scheduling or request.skipped == self.step - 1
-        return request.target + self.step - request.since + ahead
+        return request.target + self.step - request.since + ahead - (request.seq > self.scanned)
 
     def in_flight(self, request: Request) -> bool:
         """Whether the batch planned before this one, if its outputs are still to come, holds this running
@@ -163,7 +165,7 @@ class Batch:
     def stop_writing(self, request: Request) -> None:
         """Others no longer see what it generates grow; what it has written stays."""
         if request.output_segment and request.since >= 0:
-            self.cache.register(request, self.written(request) - 1)
+            self.cache.register(request, self.written(request))
             self.cache.stops_writing(request)
 
     def _uncount(self, request: Request) -> None:
@@ -179,6 +181,7 @@ class Batch:
             self._uncount(request)
             self._finishing(request)
             return
+        self.cache.settle(request)
         block = self.args.block_size
         self.due[(request.since - request.target) % block] -= 1
         request.skipped = self.step

@@ -47,6 +47,9 @@ class KVCache:
     def stops_writing(self, request: Request) -> None:
         """The request no longer decodes."""
 
+    def settle(self, request: Request) -> None:
+        """The request gets nothing in this step."""
+
     def growing(self, request: Request) -> bool:
         """Whether a later lookup could find more though nothing was given back: never without prefix
         caching.

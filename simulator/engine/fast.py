@@ -52,10 +52,10 @@ def run_from_totals(batch: Batch, step: Step, threshold: int) -> int:
 
 def _chunks(batch: Batch, step: Step, chunks: list[int]) -> None:
     prefilling = batch.prefilling
+    batch.scanned = prefilling[0].seq
     step.carried_prefill = True
     for request, tokens in zip(prefilling, chunks, strict=False):
-        step.chunks.append((tokens, request.computed))
-        step.requests.append(request)
+        step.chunk(request, tokens, request.computed)
         request.computed += tokens
         request.in_flight = step.index
         batch.cache.register(request, request.computed)

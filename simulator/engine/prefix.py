@@ -109,31 +109,16 @@ class PrefixCache:
     def register(self, request: Request, tokens: int) -> None:
         """The full blocks among its first `tokens` tokens can be found by others from now on (R52)."""
         blocks = tokens // self.block_tokens
-        i = request.registered
-        if blocks <= i:
+        if blocks <= request.registered:
             return
-        path, held, at = request.path, request.held, request.at
-        assert path is not None and held is not None
-        while i < blocks:
-            node, end = path[at]
-            if end <= i:
-                at += 1
-                continue
+        path = request.path
+        assert path is not None
+        for node, end in path[request.at :]:
             if node.writers:
-                self._settle(node, request)
-            to = end if end < blocks else blocks
-            last = last_fragment(held[-1]) if held else None
-            if last and last.node is node and last.hi == i and last.users == 1 and node.runs[-1] is last:
-                last.hi = to
-                last.tail = None
-                held[-1][1] = to
-            else:
-                run = Run(node, i, to, 1)
-                node.runs.append(run)
-                held.append([run, to])
-            i = to
-        request.registered = blocks
-        request.at = at
+                self._settle(node, request, tokens)
+            if end >= blocks:
+                break
+        self._record(request, blocks)
 
     def release(self, request: Request, tokens: int, registered: int) -> None:
         """Give back the blocks that hold its `tokens` tokens; of these `registered` tokens can be found
@@ -171,7 +156,7 @@ class PrefixCache:
     def stops_writing(self, request: Request) -> None:
         """The request no longer decodes; call before its `since` is cleared."""
         node = self._output(request)
-        if node and node.writers:
+        if node and node.writers and request in node.writers:
             node.writers.remove(request)
 
     def growing(self, request: Request) -> bool:
@@ -206,11 +191,55 @@ class PrefixCache:
     def _output(self, request: Request) -> Node | None:
         return request.path[-1][0] if request.path and request.pieces and request.output_segment else None
 
-    def _settle(self, node: Node, but: Request | None = None) -> None:
-        """Register what the requests that generate this piece have written by now."""
-        for writer in node.writers or ():
-            if writer is not but:
-                self.register(writer, self.written(writer))
+    def settle(self, request: Request) -> None:
+        """Register what is written of this request's output: a change of pace must not change the order."""
+        node = self._output(request)
+        if node and node.writers and len(node.writers) > 1:
+            self._settle(node)
+
+    def _settle(self, node: Node, reader: Request | None = None, tokens: int = 0) -> None:
+        """Register what the requests that generate this piece have written by now, but for the reader.
+
+        They advance at one pace, so who is further got everywhere first, the older one in the same step;
+        a reader who generates it too, and registers `tokens`, comes after those ahead of it only.
+        """
+        writers = node.writers or []
+        if len(writers) > 1:
+            writers = sorted(writers, key=self._lead)
+            if reader in writers:
+                ahead = (-tokens, reader.seq)
+                writers = [writer for writer in writers if writer is reader or self._lead(writer) < ahead]
+        for writer in writers:
+            blocks = self.written(writer) // self.block_tokens
+            if writer is not reader and blocks > writer.registered:
+                self._record(writer, blocks)
+
+    def _lead(self, writer: Request) -> tuple[int, int]:
+        return -self.written(writer), writer.seq
+
+    def _record(self, request: Request, blocks: int) -> None:
+        """Register its first `blocks` blocks, behind all copies that there are."""
+        i = request.registered
+        path, held, at = request.path, request.held, request.at
+        assert path is not None and held is not None
+        while i < blocks:
+            node, end = path[at]
+            if end <= i:
+                at += 1
+                continue
+            to = end if end < blocks else blocks
+            last = last_fragment(held[-1]) if held else None
+            if last and last.node is node and last.hi == i and last.users == 1 and node.runs[-1] is last:
+                last.hi = to
+                last.tail = None
+                held[-1][1] = to
+            else:
+                run = Run(node, i, to, 1)
+                node.runs.append(run)
+                held.append([run, to])
+            i = to
+        request.registered = blocks
+        request.at = at
 
     def _prune(self, node: Node) -> None:
         while node.parent and not node.visits and not node.runs:

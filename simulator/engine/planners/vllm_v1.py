@@ -10,6 +10,7 @@ from __future__ import annotations
 from simulator.engine.batch import Batch
 from simulator.engine.fast import run_from_totals
 from simulator.engine.request import Request
+from simulator.engine.runs import ENDLESS
 from simulator.engine.step import Step
 
 
@@ -27,6 +28,7 @@ def plan(batch: Batch, exact: bool = False) -> Step:
     budget = -1 if exact or held else run_from_totals(batch, step, threshold)
     if budget < 0:
         budget = _run(batch, step, threshold, held)
+    batch.scanned = ENDLESS
     if not step.preempted:
         if budget > 0 and (batch.waiting or batch.holding):
             _admit(batch, step, budget, threshold, held)
@@ -60,6 +62,7 @@ def _prefill_held(batch: Batch) -> bool:
 def _conclude(batch: Batch, step: Step) -> None:
     """R29: contexts grow, those past their prompt decode from the next step on."""
     batch.step = step.index + 1
+    batch.scanned = -1
     batch.context_sum += step.decodes
     if step.finals:
         for request in step.finals:
@@ -98,6 +101,7 @@ def _run(batch: Batch, step: Step, threshold: int, held: bool) -> int:
         if request.since < 0:
             request.computed += tokens
             cache.register(request, request.computed)
+        batch.scanned = request.seq
         got[request] = (tokens, before)
         budget -= tokens
         i += 1
@@ -167,8 +171,7 @@ def _collect(batch: Batch, step: Step, order: list[Request], got: dict[Request, 
 
 
 def _chunk(batch: Batch, step: Step, request: Request, tokens: int, before: int) -> None:
-    step.chunks.append((tokens, before))
-    step.requests.append(request)
+    step.chunk(request, tokens, before)
     step.carried_prefill = True
     request.in_flight = step.index
     if request.computed == request.target:
@@ -260,8 +263,7 @@ def _take_in(batch: Batch, step: Step, request: Request, tokens: int) -> None:
     batch.admissions += 1
     request.in_flight = step.index
     step.admitted = [*step.admitted, request]
-    step.chunks.append((tokens, request.hit))
-    step.requests.append(request)
+    step.chunk(request, tokens, request.hit)
     if request.hit < known - 1:
         step.carried_prefill = True
     if request.computed == known:
