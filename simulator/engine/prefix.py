@@ -23,6 +23,8 @@ from simulator.engine.runs import (
     fragments,
     last_fragment,
     link,
+    prune,
+    split,
     unlink,
 )
 
@@ -145,7 +147,7 @@ class PrefixCache:
         request.path = None
         for node, _ in reversed(path):
             node.visits -= 1
-            self._prune(node)
+            prune(node)
 
     def writes(self, request: Request) -> None:
         """The request starts to decode: what it generates can be found as it grows."""
@@ -241,15 +243,6 @@ class PrefixCache:
         request.registered = blocks
         request.at = at
 
-    def _prune(self, node: Node) -> None:
-        while node.parent and not node.visits and not node.runs:
-            parent = node.parent
-            assert parent.children is not None
-            del parent.children[node.key]
-            node.parent = None
-            parent.visits -= 1
-            node = parent
-
     # ── runs and the free list ────────────────────────────────────────────────────────────────────
 
     def _use(self, run: Run, lo: int, hi: int) -> Run:
@@ -258,29 +251,14 @@ class PrefixCache:
             assert run.tail is not None
             run = run.tail
         if hi < run.hi:
-            self._split(run, hi)
+            split(run, hi)
         if lo > run.lo:
-            run = self._split(run, lo)
+            run = split(run, lo)
         if not run.users:
             self.free -= hi - lo
             unlink(run)
         run.users += 1
         return run
-
-    def _split(self, run: Run, at: int) -> Run:
-        """Cut a run in two; returns the upper part. In the free list the upper part goes first, as it
-        would have.
-        """
-        upper = Run(run.node, at, run.hi, run.users)
-        upper.tail = run.tail
-        run.tail = upper
-        run.hi = at
-        assert run.node is not None
-        runs = run.node.runs
-        runs.insert(runs.index(run) + 1, upper)
-        if not run.users:
-            link(upper, run.older, run)
-        return upper
 
     def _append(self, run: Run) -> None:
         """Nobody uses this run any more: it is the newest of the free list."""
@@ -311,4 +289,4 @@ class PrefixCache:
             node = run.node
             node.runs.remove(run)
             if not node.runs and not node.visits:
-                self._prune(node)
+                prune(node)

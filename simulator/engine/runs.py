@@ -57,6 +57,33 @@ def child(node: Node, key: tuple[int, int]) -> Node:
     return child
 
 
+def prune(node: Node) -> None:
+    """Drop a node that nobody's path leads through and that holds no block, then those above it likewise."""
+    while node.parent and not node.visits and not node.runs:
+        parent = node.parent
+        assert parent.children is not None
+        del parent.children[node.key]
+        node.parent = None
+        parent.visits -= 1
+        node = parent
+
+
+def split(run: Run, at: int) -> Run:
+    """Cut a run in two; returns the upper part. In the free list the upper part goes first, as it would
+    have.
+    """
+    upper = Run(run.node, at, run.hi, run.users)
+    upper.tail = run.tail
+    run.tail = upper
+    run.hi = at
+    assert run.node is not None
+    runs = run.node.runs
+    runs.insert(runs.index(run) + 1, upper)
+    if not run.users:
+        link(upper, run.older, run)
+    return upper
+
+
 def first_copy(runs: list[Run], i: int) -> tuple[Run, int] | None:
     """The oldest registered copy of block i, and the index up to which it is the oldest."""
     end = ENDLESS

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from simulator.cost.work import Work
 from simulator.engine.request import Request
 
 NOBODY: list[Request] = []
+Item = TypeVar("Item")
+
+
+def added(items: list[Item], item: Item) -> list[Item]:
+    """The list with one more item: itself, or a new one in place of a shared empty one."""
+    if items:
+        items.append(item)
+        return items
+    return [item]
 
 
 class Step:
@@ -14,34 +25,26 @@ class Step:
     read `context_sum` keys. totals: it was composed from totals, not request by request.
     """
 
-    __slots__ = (
-        "admitted",
-        "carried_prefill",
-        "chunks",
-        "context_sum",
-        "decodes",
-        "finals",
-        "index",
-        "left_out",
-        "loads",
-        "preempted",
-        "requests",
-        "totals",
-    )
+    # Defaults of the class: most steps set few of these, and one is made an event.
+    decodes = 0
+    context_sum = 0
+    finals = NOBODY
+    admitted = NOBODY
+    preempted = NOBODY
+    left_out = NOBODY
+    requests = NOBODY
+    chunks: list[tuple[int, int]] = []  # noqa: RUF012  # never changed in place: `chunk` replaces it
+    loads: list[tuple[Request, int]] = []  # noqa: RUF012  # likewise
+    carried_prefill = False
+    totals = False
 
     def __init__(self, index: int) -> None:
         self.index = index
-        self.decodes = 0
-        self.context_sum = 0
-        self.chunks: list[tuple[int, int]] = []
-        self.requests: list[Request] = []
-        self.finals: list[Request] = NOBODY
-        self.admitted: list[Request] = NOBODY
-        self.preempted: list[Request] = NOBODY
-        self.left_out: list[Request] = NOBODY
-        self.loads: list[tuple[Request, int]] = []
-        self.carried_prefill = False
-        self.totals = False
+
+    def chunk(self, request: Request, tokens: int, before: int) -> None:
+        """Give a request in prefill its chunk: `tokens`, with `before` tokens computed already."""
+        self.chunks = added(self.chunks, (tokens, before))
+        self.requests = added(self.requests, request)
 
     @property
     def empty(self) -> bool:

@@ -11,7 +11,7 @@ from simulator.engine.batch import Batch
 from simulator.engine.fast import run_from_totals
 from simulator.engine.request import Request
 from simulator.engine.runs import ENDLESS
-from simulator.engine.step import Step
+from simulator.engine.step import Step, added
 
 
 def plan(batch: Batch, exact: bool = False) -> Step:
@@ -149,7 +149,7 @@ def _make_room(
         if j < i:
             i -= 1
         batch.preempt(victim, undone is not None)
-        step.preempted = [*step.preempted, victim]
+        step.preempted = added(step.preempted, victim)
         if victim is request:
             return i, budget, STOP if batch.policy.ordered else GONE
     return i, budget, ROOM
@@ -165,7 +165,7 @@ def _collect(batch: Batch, step: Step, order: list[Request], got: dict[Request, 
         elif request not in got:
             step.decodes -= 1
             step.context_sum -= batch.computed(request) + 1
-            step.left_out = [*step.left_out, request]
+            step.left_out = added(step.left_out, request)
     for request in step.left_out:
         batch.leave_out(request)
 
@@ -175,7 +175,7 @@ def _chunk(batch: Batch, step: Step, request: Request, tokens: int, before: int)
     step.carried_prefill = True
     request.in_flight = step.index
     if request.computed == request.target:
-        step.finals = [*step.finals, request]
+        step.finals = added(step.finals, request)
         batch.prefilling.remove(request)
 
 
@@ -262,12 +262,12 @@ def _take_in(batch: Batch, step: Step, request: Request, tokens: int) -> None:
     request.seq = batch.admissions
     batch.admissions += 1
     request.in_flight = step.index
-    step.admitted = [*step.admitted, request]
+    step.admitted = added(step.admitted, request)
     step.chunk(request, tokens, request.hit)
     if request.hit < known - 1:
         step.carried_prefill = True
     if request.computed == known:
-        step.finals = [*step.finals, request]
+        step.finals = added(step.finals, request)
     else:
         batch.prefilling.append(request)
 
@@ -285,5 +285,5 @@ def _start_load(batch: Batch, step: Step, request: Request) -> bool:
     cache.admit(request, request.prompt)
     request.loading = True
     batch.holding.append(request)
-    step.loads = [*step.loads, (request, request.prompt - hit)]
+    step.loads = added(step.loads, (request, request.prompt - hit))
     return True
