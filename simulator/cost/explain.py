@@ -51,7 +51,7 @@ def _overhead(cost: Roofline, work: Work) -> OpCost:
 
 def provenance(cost: Roofline) -> dict[str, Any]:
     """For each kind of op that was priced: kind, source, error; and the overhead's source."""
-    cost.price(Work(1, 1024, ((512, 0),), 2))
+    cost.price(Work(1, 1024, ((min(512, cost.engine.max_num_batched_tokens), 0),), 2))
     found = {
         key: {
             "kind": rate.kind,
