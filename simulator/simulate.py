@@ -102,7 +102,7 @@ class Run:
 
     def send(self, request: Request, now: float) -> None:
         """From the client to a replica."""
-        self._fleet.pool.replicas[self._fleet.router.choose(request, now)].submit(request)
+        self._fleet.pool.replicas[self._fleet.router.choose(request, now)].submit(request, now)
 
     def ended(self, replica: Replica, request: Request, now: float) -> None:
         """A request has all its tokens."""

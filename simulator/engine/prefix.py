@@ -103,9 +103,14 @@ class PrefixCache:
         self.free -= blocks
         if blocks <= self.blank:
             self.blank -= blocks
+            return
+        blocks -= self.blank
+        self.blank = 0
+        oldest = self.freed.newer
+        assert oldest is not None
+        if oldest.hi - oldest.lo > blocks:
+            oldest.hi -= blocks
         else:
-            blocks -= self.blank
-            self.blank = 0
             self._evict(blocks)
 
     def register(self, request: Request, tokens: int) -> None:

@@ -111,15 +111,15 @@ class Replica:
 
     # ── what comes from outside ───────────────────────────────────────────────────────────────────
 
-    def submit(self, request: Request) -> None:
+    def submit(self, request: Request, now: float) -> None:
         """A request arrives; it is seen by the next plan, or with async scheduling by the one after (R71)."""
-        request.queued_s = self.env.now
+        request.queued_s = now
         self.arriving.append(request)
         self.outstanding += 1
         if self.step is None:
             self._plan_soon()
         elif self.repeat > 1 and not (self.batch.waiting and self.batch.policy.ordered):
-            self._cut()
+            self._cut(now)
 
     def stop(self, now: float) -> None:
         """The run ends here, in the middle of things: record the steps that are done."""
@@ -137,24 +137,24 @@ class Replica:
             self.due = True
             self.env.schedule(Alarm(self.env, self._on_plan), self.plan_last)
 
-    def _cut(self) -> None:
+    def _cut(self, now: float) -> None:
         """End the leap at the first boundary from now on; async: at the one after, since that step is
         fixed already.
         """
         anchor = self.anchor
         assert anchor is not None
-        j = boundary(anchor, self.repeat, self.start_s, self.end_s, self.env.now)
+        j = boundary(anchor, self.repeat, self.start_s, self.end_s, now)
         if self.batch.args.async_scheduling:
             j += 1
         if j < self.repeat:
             self.repeat = j
-            self._wake(end_s(anchor, anchor.steps + j))
+            self._wake(end_s(anchor, anchor.steps + j), now)
 
-    def _wake(self, at: float) -> None:
+    def _wake(self, at: float, now: float) -> None:
         env = self.env
         self.end_s = at
         self.alarm = alarm = Alarm(env, self._on_finish)
-        env.schedule(alarm, self.finish_first, at - env.now)
+        env.schedule(alarm, self.finish_first, at - now)
 
     # ── a step ends ───────────────────────────────────────────────────────────────────────────────
 
@@ -309,7 +309,7 @@ class Replica:
             if self.anchor is not None:
                 self._close_anchor()
             self.repeat = 1
-            self._wake(now + self._mixed(step, now))
+            self._wake(now + self._mixed(step, now), now)
             return
         anchor = self.anchor
         if (
@@ -320,7 +320,7 @@ class Replica:
         ):
             anchor = self._new_anchor(step, now)
         self.repeat = repeat = repeats(self.batch, step.index, anchor) if self._unchanging(step) else 1
-        self._wake(end_s(anchor, anchor.steps + repeat))
+        self._wake(end_s(anchor, anchor.steps + repeat), now)
 
     def _unchanging(self, step: Step) -> bool:
         """Whether the plan after this decode-only step is the same again, as far as queues and exceptions

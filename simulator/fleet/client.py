@@ -47,7 +47,7 @@ class Client:
         sent_s[:] = np.where(waits, np.nan, load.arrival_s)
         self._opened = requests(load, np.flatnonzero(~waits), tokens)
         self._next: Request | None = None
-        self._schedule_next()
+        self._schedule_next(0.0)
 
     def ended(self, request: Request, now: float) -> None:
         """The session's next turn is sent when its user has read and thought."""
@@ -60,17 +60,17 @@ class Client:
         alarm = Alarm(self._env, lambda event: self._send(follower, self._env.now))
         self._env.schedule(alarm, EventPriority(DELIVER | row), follower.arrival_s - now)
 
-    def _schedule_next(self) -> None:
+    def _schedule_next(self, now: float) -> None:
         self._next = request = next(self._opened, None)
         if request is not None:
             alarm = Alarm(self._env, self._on_arrival)
             priority = EventPriority(DELIVER | request.row)
-            self._env.schedule(alarm, priority, request.arrival_s - self._env.now)
+            self._env.schedule(alarm, priority, request.arrival_s - now)
 
     def _on_arrival(self, event: Event) -> None:
         request = self._next
         assert request is not None
-        self._schedule_next()
+        self._schedule_next(request.arrival_s)
         self._send(request, request.arrival_s)
 
 
