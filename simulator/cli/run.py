@@ -105,8 +105,9 @@ def tell(
     result: RunResult, summary: dict[str, Any], folder: Path, wall_s: float, as_json: bool, quiet: bool
 ) -> None:
     """Prints the outcome to stdout: as a document, as a sentence, or as a screen."""
+    ended = summary["requests"]["all"] - summary["requests"]["unfinished"]
     if as_json:
-        speed = {"wall_s": wall_s, "requests_per_s": len(result.requests) / wall_s}
+        speed = {"wall_s": wall_s, "requests_per_s": ended / wall_s}
         click.echo(
             json.dumps({"folder": str(folder), "simulation": speed, **summary}, indent=1, ensure_ascii=False)
         )
@@ -120,7 +121,7 @@ def tell(
 
     simulated = float(result.timeline["start_s"][-1].as_py() + result.timeline["width_s"][-1].as_py())
     steps = result.counters.get("engine_steps", 0)
-    line = terminal.speed(len(result.requests), simulated * result.replications, wall_s, steps)
+    line = terminal.speed(ended, simulated * result.replications, wall_s, steps)
     terminal.show(summary, Console(highlight=False), (line, str(folder)))
 
 

@@ -24,7 +24,7 @@ def bar(replications: int) -> Iterator[Callable[[int], Callable[[float, int, int
         TimeRemainingColumn(compact=True),
     )
     with Progress(*columns, console=Console(stderr=True), auto_refresh=False, transient=True) as progress:
-        task = progress.add_task("", total=1, simulated=0.0)
+        task = progress.add_task("", total=1, visible=False, simulated=0.0)
         drawn = 0.0
 
         def of(number: int) -> Callable[[float, int, int], None]:
@@ -36,7 +36,9 @@ def bar(replications: int) -> Iterator[Callable[[int], Callable[[float, int, int
                 if now - drawn < REFRESH_S:
                     return
                 drawn = now
-                progress.update(task, description=title, completed=done, total=total, simulated=simulated)
+                progress.update(
+                    task, description=title, completed=done, total=total, simulated=simulated, visible=True
+                )
                 progress.refresh()
 
             return report

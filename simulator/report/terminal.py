@@ -114,9 +114,10 @@ def footing(summary: dict[str, Any]) -> Iterator[str]:
         if count and state != "all"
     ]
     warmup = summary["warmup"]
-    left_out = (
-        f"warm-up {warmup['cut_s']:.4g} s, {warmup['dropped']:,} requests left out ({warmup['method']})"
+    cut = (
+        f"the first {warmup['cut_s']:.4g} s, {warmup['dropped']:,} requests" if warmup["dropped"] else "none"
     )
+    left_out = f"warm-up left out: {cut} ({warmup['method']})"
     yield f"{requests['all']:,} requests: {', '.join(ends)}; {left_out}"
     if warmup["short"]:
         yield "no steady state: latencies keep changing, so MSER-5 finds no end of the warm-up"

@@ -92,16 +92,12 @@ def warm_up(run: RunResult, replications: Sequence[View], growing: bool | None) 
     if given is not None:
         starts = [float(view.requests["sent_s"].min(initial=math.inf)) for view in replications]
         cut = min(starts, default=0.0) + given if given else 0.0
-        return Warmup(
-            f"{given:g} s as given" if given else "none, as given", cut, _before(replications, cut), False
-        )
+        return Warmup("given", cut, _before(replications, cut), False)
     if growing:
-        return Warmup("none, since the queue grows", 0.0, 0, False)
+        return Warmup("none: the queue grows", 0.0, 0, False)
     found = [_mser(view) for view in replications]
     cut = max((cut for cut, _ in found), default=0.0)
-    return Warmup(
-        "MSER-5 on TTFT and TPOT", cut, _before(replications, cut), any(short for _, short in found)
-    )
+    return Warmup("MSER-5", cut, _before(replications, cut), any(short for _, short in found))
 
 
 def _mser(view: View) -> tuple[float, bool]:
