@@ -9,6 +9,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, NamedTuple
@@ -81,8 +82,15 @@ def sim() -> None:
 
 
 def main(args: Sequence[str] | None = None) -> None:
-    """The program: never returns."""
-    sys.exit(execute(args))
+    """The program: never returns.
+
+    Ends without taking native libraries down, which aborts now and then when Arrow has just started threads.
+    """
+    code = execute(args)
+    with suppress(OSError):  # nobody reads any more
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code)
 
 
 def execute(args: Sequence[str] | None = None) -> int:
@@ -91,22 +99,27 @@ def execute(args: Sequence[str] | None = None) -> int:
     try:
         result = sim.main(args=None if args is None else list(args), prog_name="sim", standalone_mode=False)
         return result if isinstance(result, int) else errors.OK
-    except errors.InputError as error:
-        tell(error)
-        return errors.BAD_INPUT
-    except click.ClickException as error:
-        error.show()
-        return errors.BAD_INPUT
+    except SystemExit as end:
+        if sys.stdout is not stdout:  # click swaps it, then exits with 1, when the reader has gone
+            return errors.OK
+        return end.code if isinstance(end.code, int) else errors.DEFECT
     except (KeyboardInterrupt, click.Abort):
         say("interrupted")
         return errors.INTERRUPTED
-    except SystemExit:
-        if sys.stdout is not stdout:  # click swaps it, then exits with 1, when the reader has gone
-            return errors.OK
-        raise
     except Exception as error:
-        say(_defect(error))
-        return errors.DEFECT
+        return _told(error)
+
+
+def _told(error: Exception) -> int:
+    """Says what went wrong; the exit code."""
+    if isinstance(error, errors.InputError):
+        tell(error)
+        return errors.BAD_INPUT
+    if isinstance(error, click.ClickException):
+        error.show()
+        return errors.BAD_INPUT
+    say(_defect(error))
+    return errors.DEFECT
 
 
 def tell(error: errors.InputError) -> None:

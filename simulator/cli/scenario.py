@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from simulator.cli.options import json_option, quiet_option, scenario_argument, set_option
+from simulator.errors import InputError, Problem
 from simulator.scenario.resolved import ModelSpec, PoolSpec, Resolved, SloSpec, WorkloadSpec
+
+if TYPE_CHECKING:
+    from simulator.cost.memory import Memory
+    from simulator.workload.columns import Workload
 
 
 @click.command()
@@ -19,14 +25,19 @@ from simulator.scenario.resolved import ModelSpec, PoolSpec, Resolved, SloSpec, 
 @json_option
 @quiet_option
 def check(path: Path, sets: tuple[str, ...], as_json: bool, quiet: bool) -> None:
-    """Check a scenario: print what it means, or every fault with its place."""
+    """Check a scenario without running it: print what it means, or every fault with its place.
+
+    Its model must fit the accelerators' memory, and its workload is built, so that a bad row of a trace or a
+    request over the model's limit shows.
+    """
     from simulator.scenario.load import load
 
     scenario = load(path, sets)
+    memory, requests = _memory(scenario), _requests(scenario)
     if as_json:
-        click.echo(json.dumps({"hash": scenario.hash, "scenario": scenario.document}, indent=2))
+        click.echo(json.dumps(_as_json(scenario, memory, requests), indent=2))
     elif not quiet:
-        _print(scenario)
+        _print([*_brief(scenario), *_fit(memory), ("requests", _traffic(requests))])
 
 
 @click.command()
@@ -41,8 +52,65 @@ def schema() -> None:
     click.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))
 
 
-def _print(scenario: Resolved) -> None:
-    rows = list(_brief(scenario))
+def _memory(scenario: Resolved) -> dict[str, Memory]:
+    """Of each pool whose memory matters. Raises InputError with every pool that the model does not fit."""
+    from simulator.cost.memory import fit
+
+    found: dict[str, Memory] = {}
+    problems: list[Problem] = []
+    for pool in scenario.fleet.pools:
+        if pool.step_s is not None and pool.engine.num_gpu_blocks_override is not None:
+            continue
+        where = scenario.places[f"fleet.pools.{pool.name}"]
+        try:
+            found[pool.name] = fit(scenario.model, pool.accelerator, pool.layout, pool.engine, where)
+        except InputError as error:
+            problems += error.problems
+    if problems:
+        raise InputError(problems)
+    return found
+
+
+def _requests(scenario: Resolved) -> Workload:
+    """The workload as it would be run. Raises InputError for what is wrong with it, at its place."""
+    from simulator.scenario.places import positioned
+    from simulator.workload.build import build
+
+    limit = min(pool.engine.max_model_len for pool in scenario.fleet.pools)
+    try:
+        return build(scenario.workload, scenario.seed, 0, limit)
+    except InputError as error:
+        raise positioned(error, scenario.places) from None
+
+
+def _as_json(scenario: Resolved, memory: dict[str, Memory], requests: Workload) -> dict[str, Any]:
+    return {
+        "hash": scenario.hash,
+        "scenario": scenario.document,
+        "memory": {name: asdict(found) for name, found in memory.items()},
+        "requests": len(requests),
+        "prompt_tokens": int(requests.prompt_tokens.sum()),
+        "output_tokens": int(requests.output_tokens.sum()),
+    }
+
+
+def _fit(memory: dict[str, Memory]) -> Iterator[tuple[str, str]]:
+    for name, found in memory.items():
+        shares = f"weights {found.weight_bytes / 1e9:.1f} GB, KV cache {found.kv_bytes / 1e9:.1f} GB"
+        yield (
+            f"memory {name}",
+            f"{shares} of {found.hbm_bytes / 1e9:.1f} GB: {found.kv_tokens:,} tokens a replica",
+        )
+
+
+def _traffic(requests: Workload) -> str:
+    prompt, output = requests.prompt_tokens.mean(), requests.output_tokens.mean()
+    seconds = float(requests.arrival_s[-1]) if len(requests) else 0.0
+    rate = f", {(len(requests) - 1) / seconds:.3g} /s" if seconds else ""
+    return f"{len(requests):,}{rate}, prompts of {prompt:,.0f} and outputs of {output:,.0f} tokens on average"
+
+
+def _print(rows: list[tuple[str, str]]) -> None:
     width = max(len(label) for label, _ in rows)
     for label, text in rows:
         click.echo(f"{label.ljust(width)}  {text}")

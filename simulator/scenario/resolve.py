@@ -12,10 +12,11 @@ from simulator.errors import InputError, Problem
 from simulator.scenario import resolved as r
 from simulator.scenario.engine_args import engine_args
 from simulator.scenario.files import sha256, shown
+from simulator.scenario.places import places
 from simulator.scenario.positions import Node, Place, place
 from simulator.scenario.supported import unsupported
 from simulator.scenario.synthetic import SyntheticSection, written
-from simulator.scenario.write import digest, document_of, places
+from simulator.scenario.write import digest, document_of
 
 if TYPE_CHECKING:
     from simulator.scenario import schema as s
@@ -134,10 +135,6 @@ def _pool(
     policy = files.get((*at, "engine", "scheduling_policy"))
     if policy is not None:
         engine = replace(engine, scheduling_policy=str(policy.absolute()))
-    if model is not None:
-        _heads(
-            model.shape, pool.tensor_parallel_size, lambda *text: refuse((*at, "tensor_parallel_size"), *text)
-        )
     layout = r.Layout(
         pool.tensor_parallel_size,
         pool.pipeline_parallel_size,
@@ -146,14 +143,6 @@ def _pool(
     )
     router = _plugin(pool.router, (*at, "router"), files) if pool.router else None
     return r.PoolSpec(name, pool.role, pool.replicas, accelerator, layout, engine, router, pool.step_time)
-
-
-def _heads(shape: catalog.Model, ranks: int, refuse: Refuse) -> None:
-    """Attention heads are spread whole over the ranks; vLLM refuses to start otherwise."""
-    heads = shape.num_attention_heads
-    if heads % ranks:
-        fitting = ", ".join(str(size) for size in range(1, heads + 1) if heads % size == 0)
-        refuse(f"{ranks} does not divide the {heads} attention heads of {shape.name}", fitting)
 
 
 def _plugin(section: s.PluginSection, at: Place, files: Mapping[Place, Path]) -> r.Plugin:

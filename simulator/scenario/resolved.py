@@ -23,8 +23,26 @@ class Layout:
 
 
 @dataclass(frozen=True, slots=True)
+class Rules:
+    """Where schedulers of one family differ, by release. The defaults are vLLM 0.33's; docs/engine.md says more.
+
+    unhashed_blocks_first: a freed block that nobody can find is the next to be used, else it queues like the
+    others (R40); threshold_when_alone: long_prefill_token_threshold binds a request that is alone, too (R11);
+    preempted_ends_scan: under the priority policy a request that preempts itself ends the scan (R15).
+    """
+
+    unhashed_blocks_first: bool = True
+    threshold_when_alone: bool = False
+    preempted_ends_scan: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class EngineArgs:
-    """One replica's engine, in vLLM's names. Tokens unless said; None: derived from the memory left."""
+    """One replica's engine, in vLLM's names. Tokens unless said; None: derived from the memory left.
+
+    scheduling_policy: a name, or the path of a .py file; scheduling_options: that policy's own. Those from
+    preemption_mode on exist in some presets only. swap_space: bytes of host memory on each accelerator.
+    """
 
     preset: str
     version: str
@@ -47,6 +65,13 @@ class EngineArgs:
     gpu_memory_utilization: float
     num_gpu_blocks_override: int | None
     kv_cache_memory_bytes: float | None
+    preemption_mode: str = "recompute"
+    swap_space: float = 0.0
+    max_prefill_tokens: int | None = None
+    enable_mixed_chunk: bool = False
+    schedule_conservativeness: float = 1.0
+    scheduling_options: dict[str, Any] = field(default_factory=dict)
+    rules: Rules = Rules()
 
 
 @dataclass(frozen=True, slots=True)

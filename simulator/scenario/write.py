@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from simulator.scenario import resolved as r
-from simulator.scenario.positions import Node, Place
+from simulator.scenario.positions import Place
 from simulator.scenario.synthetic import written
 
 if TYPE_CHECKING:
@@ -70,17 +70,3 @@ def _with_contents(value: Any, files: Mapping[str, str]) -> Any:
     if isinstance(value, list):
         return [_with_contents(item, files) for item in value]
     return files.get(value, value) if isinstance(value, str) else value
-
-
-def places(document: Node) -> dict[str, str]:
-    """Each dotted key of a document to where it was written."""
-    found: dict[str, str] = {}
-
-    def walk(node: Node, path: str) -> None:
-        found[path] = str(node.where)
-        children = node.value.items() if isinstance(node.value, dict) else ()
-        for key, child in children:
-            walk(child, f"{path}.{key}" if path else key)
-
-    walk(document, "")
-    return found

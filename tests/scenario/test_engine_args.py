@@ -105,10 +105,3 @@ def test_what_the_engine_would_not_start_with(minimal: Path, sets: list[str], sa
         args(minimal, *(f"{ENGINE}.{text}" for text in sets))
     assert said in str(caught.value)
     assert len(caught.value.problems) == 1
-
-
-def test_heads_are_spread_whole_over_the_ranks(minimal: Path) -> None:
-    with pytest.raises(
-        InputError, match=r"3 does not divide the 32 attention heads of llama-3.1-8b; allowed: 1, 2, 4, 8"
-    ):
-        load(minimal, ["fleet.pools.serve.tensor_parallel_size=3"])
