@@ -12,7 +12,7 @@ import numpy as np
 
 from simulator.results import confidence as ci
 from simulator.results.gaps import Weighted, combined
-from simulator.results.metrics import DISTRIBUTIONS, SCALARS, Evaluated, evaluate
+from simulator.results.metrics import DISTRIBUTIONS, SCALARS, Evaluated, Scalar, evaluate
 from simulator.results.sample import Sample, View
 from simulator.results.statistics import PERCENTILES, STATISTICS
 
@@ -80,15 +80,17 @@ def metrics(studied: Studied, refused: str = "") -> dict[str, Any]:
         if scalar.queued and refused:
             entry |= {"refused": refused, "value": None, "interval": None}
         else:
-            entry |= _value(scalar.name, studied)
+            entry |= _value(scalar, studied)
         document[scalar.name] = entry
     return document
 
 
-def _value(name: str, studied: Studied) -> dict[str, Any]:
+def _value(scalar: Scalar, studied: Studied) -> dict[str, Any]:
+    name = scalar.name
     values = [_number(whole, name) for whole in studied.wholes]
     sections = {count: [_number(part, name) for part in parts] for count, parts in studied.sections.items()}
-    interval = _interval(values, sections, math.inf, None, studied.confidence)
+    usable = sections if scalar.steady else {}
+    interval = _interval(values, usable, math.inf, None, studied.confidence)
     return {"value": mean(values), "interval": interval}
 
 

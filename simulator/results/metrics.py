@@ -29,7 +29,7 @@ class Distribution:
 @dataclass(frozen=True, slots=True)
 class Scalar:
     """A metric with one value per run. work: also one per pool, since it speaks of what replicas did; queued:
-    it depends on time spent in the queue."""
+    it depends on time spent in the queue; steady: sections of a run estimate it as the whole run does."""
 
     name: str
     unit: str
@@ -37,6 +37,7 @@ class Scalar:
     value: of.Amount
     work: bool = False
     queued: bool = False
+    steady: bool = True
 
 
 # fmt: off
@@ -117,7 +118,7 @@ WORK = (
     Scalar("intensity", "FLOP/byte", "arithmetic intensity reached: FLOPs done / bytes moved",
            of.work("flops", "bytes"), work=True),
     Scalar("ridge", "FLOP/byte", "peak FLOP/s / peak HBM bytes/s: under it bandwidth limits, over it compute",
-           of.ridge, work=True),
+           of.ridge, work=True, steady=False),
     Scalar("batch_size", "requests", "decoding requests a step, mean over steps",
            of.work("decode_tokens", "steps"), work=True),
     Scalar("running", "requests", "requests being served by a replica, mean over time and replicas",
@@ -126,7 +127,8 @@ WORK = (
            of.per_replica("waiting"), work=True),
     Scalar("kv_use", "1", "KV blocks in use / all, mean over time and replicas; idle time counts as none",
            of.per_replica("kv_use"), work=True),
-    Scalar("kv_peak", "1", "KV use in the fullest time bin of any replica", of.kv_peak, work=True),
+    Scalar("kv_peak", "1", "KV use in the fullest time bin of any replica", of.kv_peak, work=True,
+           steady=False),
 )
 # fmt: on
 

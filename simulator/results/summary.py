@@ -8,12 +8,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow.compute as pc
 
 from simulator import __version__
 from simulator.results import confidence as ci
 from simulator.results import saturation
 from simulator.results.amounts import ratio
+from simulator.results.columns import codes
 from simulator.results.intervals import mean, metrics, study
 from simulator.results.metrics import WORK
 from simulator.results.record import STATES
@@ -81,9 +81,8 @@ def _model(run: RunResult) -> dict[str, str]:
 
 def counts(run: RunResult) -> dict[str, int]:
     """Requests by how they ended."""
-    found = pc.value_counts(run.requests["state"].combine_chunks().dictionary_decode())
-    by_state = {entry["values"]: entry["counts"] for entry in found.to_pylist()}
-    return {"all": len(run.requests), **{name: by_state.get(name, 0) for name in STATES}}
+    numbers = np.bincount(codes(run.requests["state"], STATES), minlength=len(STATES))
+    return {"all": len(run.requests), **dict(zip(STATES, numbers.tolist(), strict=True))}
 
 
 def warm_up(run: RunResult, replications: Sequence[View], growing: bool | None) -> Warmup:
