@@ -1,7 +1,7 @@
 """What must hold between fields: contradictions, and options that would have no effect.
 
-Each check yields (path below its section, what is wrong, what is allowed). A value equal to its default never
-counts as an option without effect, so that a fully written-out scenario is valid.
+Each check yields (path below its section, what is wrong, what is allowed, perhaps a hint). A value equal to
+its default never counts as an option without effect, so that a fully written-out scenario is valid.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-from pydantic import ValidationInfo
 from pydantic_core import PydanticCustomError
 
-from simulator.scenario.fields import known_name
+from simulator import catalog
+from simulator.errors import unknown
 
-Fault = tuple[tuple[str, ...], str, str]
+Fault = tuple[tuple[str, ...], str, str] | tuple[tuple[str, ...], str, str, str]
 Section = TypeVar("Section")
 
 
@@ -93,16 +93,39 @@ def scenario(whole: Any) -> Iterator[Fault]:
             yield ("prices", name), "has no effect: no pool has that accelerator", ", ".join(sorted(used))
 
 
+# of config.json, for a model that is given inline
+SHAPE = (
+    "model_type",
+    "hidden_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "num_key_value_heads",
+    "head_dim",
+    "intermediate_size",
+    "vocab_size",
+    "max_position_embeddings",
+    "tie_word_embeddings",
+)
+
+
+def inline(section: Any) -> dict[str, Any]:
+    """The fields of a model's config that stand in the scenario itself."""
+    return {key: getattr(section, key) for key in SHAPE if getattr(section, key) is not None}
+
+
 def model(section: Any) -> Iterator[Fault]:
-    if section.name is None and section.config is None:
+    given = inline(section)
+    if section.name is None and section.config is None and not given:
         yield (), "no model", "name: a name of `sim list models`, or config: a Hugging Face config.json"
-
-
-def model_name(name: str | None, info: ValidationInfo) -> str | None:
-    """A pydantic validator: a name without a config must be in the catalogue."""
-    if name is not None and info.data.get("config") is None:
-        return known_name("models", name)
-    return name
+    if section.config is not None:
+        for key in given:
+            yield (key,), "has no effect beside config", "one of the two"
+    elif section.name is not None and catalog.known("models", section.name):
+        for key in given:
+            yield (key,), f"has no effect: {section.name} is a model of the catalogue", "another name"
+    elif section.name is not None and not given:
+        problem = unknown("", "model", section.name, catalog.names("models"))
+        yield ("name",), problem.what, problem.allowed, problem.hint
 
 
 TRACE_ONLY: dict[str, Any] = {

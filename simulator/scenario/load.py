@@ -113,9 +113,7 @@ def _problems(document: Node, item: Any) -> list[Problem]:
     """A pydantic error as problems at their places."""
     path, context = tuple(item["loc"]), item.get("ctx", {})
     if item["type"] == "scenario_section":
-        return [
-            _at(document, path + tuple(below), what, allowed) for below, what, allowed in context["faults"]
-        ]
+        return [_at(document, path + tuple(below), *said) for below, *said in context["faults"]]
     if item["type"] == "scenario":
         return [_at(document, path, context["what"], context["allowed"], context["hint"])]
     if item["type"] == "extra_forbidden":

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simulator import catalog
+from simulator.catalog import hf_config
 from simulator.errors import InputError, Problem
 from simulator.scenario import resolved as r
+from simulator.scenario.checks import inline
 from simulator.scenario.engine_args import engine_args
 from simulator.scenario.files import sha256, shown
 from simulator.scenario.places import places
@@ -92,10 +95,31 @@ def _model(section: s.ModelSection, files: Mapping[Place, Path], refuse: Refuse)
 
 
 def _shape(section: s.ModelSection, files: Mapping[Place, Path], refuse: Refuse) -> catalog.Model | None:
-    if section.config is None:
-        model: catalog.Model = catalog.load("models", str(section.name))
-        return model
+    try:
+        config = _config(section, files)
+        if config is None:
+            model: catalog.Model = catalog.load("models", str(section.name))
+            return model
+        return hf_config.read(config, section.name or "inline", "the scenario")
+    except InputError as error:
+        for problem in error.problems:
+            refuse(("model",), problem.what, problem.allowed, problem.hint)
+    except (OSError, ValueError, TypeError) as error:
+        refuse(("model", "config"), f"no Hugging Face config.json: {error}")
     return None
+
+
+def _config(section: s.ModelSection, files: Mapping[Place, Path]) -> dict[str, Any] | None:
+    """The model's config if it is given, inline or as a file; llama's architecture unless it says another."""
+    given = section.config if isinstance(section.config, dict) else inline(section)
+    if given:
+        return {"model_type": "llama", **given}
+    if section.config is None:
+        return None
+    found = json.loads(files["model", "config"].read_text(encoding="utf-8"))
+    if not isinstance(found, dict):
+        raise ValueError("it holds no object")
+    return found
 
 
 def _workload(section: s.WorkloadSection, files: Mapping[Place, Path]) -> r.WorkloadSpec:

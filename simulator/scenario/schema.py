@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from simulator.scenario import checks
 from simulator.scenario.fields import (
@@ -42,15 +42,34 @@ class ModelSection(Section):
     """The model that is served: a name of the catalogue, a Hugging Face config.json, or its fields inline."""
 
     config: str | dict[str, Any] | None = None
-    """The path of a Hugging Face config.json (relative to this file), or its fields."""
+    """The path of a Hugging Face config.json, relative to this file, or all its fields."""
     name: Name | None = None
     """A name of `sim list models`; with `config`, any name."""
     quantization: Literal["none", "fp8", "w8a16", "int8", "int4", "fp4"] = "none"
     """Of the weights: none (bf16), fp8 (W8A8), w8a16, int8 (W8A8), int4 (W4A16), fp4 (W4A4)."""
     kv_cache_dtype: Literal["auto", "bf16", "fp8"] = "auto"
     """Of the KV cache; auto: bf16."""
+    model_type: str | None = None
+    """Inline: the architecture, as in config.json; default: llama."""
+    hidden_size: Count | None = None
+    """Inline: width of the residual stream."""
+    num_hidden_layers: Count | None = None
+    """Inline: layers."""
+    num_attention_heads: Count | None = None
+    """Inline: query heads."""
+    num_key_value_heads: Count | None = None
+    """Inline: key and value heads; default: as many as query heads."""
+    head_dim: Count | None = None
+    """Inline: width of a head; default: hidden_size / num_attention_heads."""
+    intermediate_size: Count | None = None
+    """Inline: width of the MLP."""
+    vocab_size: Count | None = None
+    """Inline: tokens of the vocabulary."""
+    max_position_embeddings: Count | None = None
+    """Inline: the longest sequence, in tokens."""
+    tie_word_embeddings: bool | None = None
+    """Inline: whether input and output embeddings are the same matrix."""
 
-    _named = field_validator("name")(checks.model_name)
     _checked = model_validator(mode="after")(checks.raising(checks.model))
 
 

@@ -15,8 +15,6 @@ from simulator.scenario.synthetic import written
 if TYPE_CHECKING:
     from simulator.scenario.schema import Scenario
 
-ENGINE_FACTS = ("version", "planner")  # of the preset, not arguments
-
 
 def document_of(
     scenario: Scenario, fleet: r.FleetSpec, run: r.RunSpec, files: Mapping[Place, tuple[str, str]]
@@ -30,8 +28,9 @@ def document_of(
         document["model"]["kv_cache_dtype"] = "bf16"
     if scenario.workload.synthetic is not None:
         document["workload"]["synthetic"] = written(scenario.workload.synthetic)
+    arguments = type(scenario.fleet.pools[fleet.pools[0].name].engine).model_fields
     for pool in fleet.pools:
-        engine = {key: value for key, value in asdict(pool.engine).items() if key not in ENGINE_FACTS}
+        engine = {key: value for key, value in asdict(pool.engine).items() if key in arguments}
         document["fleet"]["pools"][pool.name]["engine"] = _present(engine)
     document["run"] |= {"warmup": "auto" if run.warmup_s is None else run.warmup_s}
     document["run"] |= _present({"resample": run.resample})

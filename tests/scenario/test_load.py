@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import os
 import time
 from collections.abc import Callable
@@ -291,3 +292,40 @@ def test_whatever_is_written_loads_or_is_refused(minimal: Path, changes: dict[st
     else:
         told_at = {"somewhere"}
     assert all(told_at)
+
+
+CONFIG = {
+    "model_type": "llama",
+    "hidden_size": 2048,
+    "num_hidden_layers": 16,
+    "num_attention_heads": 32,
+    "num_key_value_heads": 8,
+    "intermediate_size": 8192,
+    "vocab_size": 128256,
+    "max_position_embeddings": 4096,
+}
+
+
+def test_a_model_of_a_config_json_or_inline_is_the_same(tmp_path: Path, minimal: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(CONFIG))
+    shape = json.dumps({key: value for key, value in CONFIG.items() if key != "model_type"})
+    models = []
+    for model in (
+        "{name: mine, config: config.json}",
+        f"{{name: mine, config: {shape}}}",
+        f"{shape[:-1]}, name: mine}}",
+    ):
+        (tmp_path / "child.yaml").write_text(f"extends: minimal.yaml\nmodel: {model}\n")
+        models.append(load(tmp_path / "child.yaml").model.shape)
+    assert models[0] == models[1] == models[2]
+    assert (models[0].name, models[0].num_hidden_layers, models[0].head_dim) == ("mine", 16, 64)
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[1]", "{}", '{"model_type": "martian"}', "\xff", '{"model_type": "llama"}']
+)
+def test_a_config_that_is_none_is_refused(tmp_path: Path, problems: Problems, content: str) -> None:
+    (tmp_path / "config.json").write_text(content, encoding="latin-1")
+    found = problems("model: {name: null, config: config.json}")
+    assert len(found) == 1
+    assert "child.yaml:2:" in found[0].where
