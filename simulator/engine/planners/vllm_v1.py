@@ -33,7 +33,7 @@ def plan(batch: Batch, exact: bool = False) -> Step:
         if budget > 0 and (batch.waiting or batch.holding):
             _admit(batch, step, budget, threshold, held)
         elif batch.args.prefill_schedule_interval > 1 and not held:
-            batch.capacity_bound = bool(batch.waiting or batch.holding)
+            batch.capacity_bound = bool(batch.waiting)
     _conclude(batch, step)
     return step
 
@@ -213,7 +213,7 @@ def _admit(batch: Batch, step: Step, budget: int, threshold: int, held: bool) ->
         _take_in(batch, step, request, tokens)
         budget -= tokens
     if not held:
-        batch.capacity_bound = bool(waiting or holding)
+        batch.capacity_bound = bool(waiting)
     for request in reversed(aside):
         waiting.put_back(request)
     holding.extendleft(reversed(loading))
