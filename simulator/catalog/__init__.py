@@ -116,17 +116,22 @@ class Link:
 class Preset:
     """One release of an engine: its defaults and the rules in which releases differ.
 
-    limits: tiers of default token and sequence limits, largest memory first; defaults: engine arguments;
-    rules: what the planner and the cost model read.
+    limits: tiers of default token and sequence limits, largest memory first; defaults: the arguments that
+    the engine has; rules: where its scheduler differs from others of its planner: value, what, source, how
+    (recorded, read, paper or assumed); nearest_for: releases that were not read and that it is nearest to;
+    names: what the engine itself calls an argument.
     """
 
     name: str
+    about: str
     engine: str
     version: str
     planner: str
     limits: list[dict[str, Any]]
     defaults: dict[str, Any]
-    rules: dict[str, Any] = field(default_factory=dict)
+    rules: dict[str, dict[str, Any]] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
+    nearest_for: tuple[str, ...] = ()
     source: str
     kind: str
     aliases: tuple[str, ...] = ()
@@ -209,7 +214,9 @@ def _plain(name: str) -> str:
 @cache
 def _loaded(directory: Path, kind: str, name: str) -> Entry:
     values = {**_parsed(directory, kind, name), "name": name}
-    values["aliases"] = tuple(str(alias) for alias in values.get("aliases", ()))
+    for listed in ("aliases", "nearest_for"):
+        if listed in values or listed == "aliases":
+            values[listed] = tuple(str(name) for name in values.get(listed, ()))
     if kind == "models":
         _count_layers(values)
     if kind == "accelerators":

@@ -87,8 +87,22 @@ def _details(kind: str, name: str) -> dict[str, Any]:
     if kind in CODE:
         return {"name": name, "about": _doc(kind, name), "options": dict(_options(kind, name))}
     own = catalog.canonical(kind, name)
+    if kind == "presets":
+        return {"name": own, **_preset(catalog.load(kind, name))}
     known = asdict(catalog.load(kind, name)) if kind in catalog.KINDS else catalog.entry(kind, name)
     return {"name": own, **{key: value for key, value in known.items() if key != "name"}}
+
+
+def _preset(preset: catalog.Preset) -> dict[str, Any]:
+    """A preset with a line a tier of limits, and a line a rule: its value, what it says, source, how sure."""
+    known = asdict(preset)
+    for i, tier in enumerate(known.pop("limits")):
+        known[f"limits {i + 1}"] = {key: value for key, value in tier.items() if value not in ([], ())}
+    sources = {"source": preset.source}
+    for rule, said in known.pop("rules").items():
+        known[f"rule {rule}"] = f"{said['value']}: {said['what']}"
+        sources[f"rule {rule}"] = f"{said['how']}: {said['source']}"
+    return {key: value for key, value in known.items() if value not in ({}, ())} | {"sources": sources}
 
 
 def _doc(kind: str, name: str) -> str:

@@ -7,7 +7,6 @@ block in step k.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
 from heapq import heappush
 
@@ -25,7 +24,8 @@ class Batch:
     leaves[k]: requests that are not in the decode totals from step k on; frees[k]: those whose last token
     step k makes, so that slot and blocks return at its end; changes: heap of the steps before which
     either happens. stale: preempted ones whose token is still in flight (R73); held_back: blocks of freed
-    requests that a batch in flight may still write (R89). scanned: `seq` up to which those running have had
+    requests that a batch in flight may still write (R89). holding: those whose KV is loaded from elsewhere, in
+    the order of their start (R2), ready: those of them whose load is through. scanned: `seq` up to which those running have had
     their turn in the plan being made: −1 between plans, ENDLESS in the waiting part.
     """
 
@@ -46,9 +46,11 @@ class Batch:
         "keeps_written",
         "last_prefill",
         "leaves",
+        "loads",
         "newest_decode",
         "policy",
         "prefilling",
+        "ready",
         "running",
         "scanned",
         "sending",
@@ -69,7 +71,9 @@ class Batch:
         self.step = 0
         self.completed = -1
         self.waiting: Fifo | Ranked = Fifo() if policy.key is None else Ranked(policy.key)
-        self.holding: deque[Request] = deque()
+        self.holding: dict[Request, None] = {}
+        self.ready: list[Request] = []
+        self.loads = 0
         self.running: dict[Request, None] = {}
         self.prefilling: list[Request] = []
         self.decodes = 0
@@ -88,7 +92,7 @@ class Batch:
         self.sending: list[Request] = []
         self.scanned = -1
         self.cache: KVCache | PrefixCache = (
-            PrefixCache(blocks, args.block_size, self.written)
+            PrefixCache(blocks, args.block_size, self.written, args.rules.unhashed_blocks_first)
             if args.enable_prefix_caching
             else KVCache(blocks, args.block_size)
         )

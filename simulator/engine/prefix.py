@@ -34,10 +34,15 @@ class PrefixCache:
     nobody uses, too.
     """
 
-    __slots__ = ("blank", "block_tokens", "free", "freed", "root", "total", "written")
+    __slots__ = ("blank", "blanks_first", "block_tokens", "free", "freed", "root", "total", "written")
 
-    def __init__(self, total: int, block_tokens: int, written: Callable[[Request], int]) -> None:
-        """written(request): tokens of a decoding request that can be found by others now."""
+    def __init__(
+        self, total: int, block_tokens: int, written: Callable[[Request], int], blanks_first: bool = True
+    ) -> None:
+        """written(request): tokens of a decoding request that can be found by others now; blanks_first:
+        freed blocks that hold nothing anyone can find are the next to be used, else they queue with the
+        others.
+        """
         self.total = total
         self.free = total
         self.blank = total
@@ -45,6 +50,7 @@ class PrefixCache:
         self.root = Node(None, (0, 0))
         self.root.visits = 1
         self.written = written
+        self.blanks_first = blanks_first
         self.freed = Run(None, 0, 0, 0)
         self.freed.older = self.freed.newer = self.freed
 
@@ -135,9 +141,13 @@ class PrefixCache:
         held = request.held
         assert held is not None
         request.held = None
-        self.blank += -(-tokens // self.block_tokens) - request.registered
-        self.free += -(-tokens // self.block_tokens) - request.registered
+        unseen = -(-tokens // self.block_tokens) - request.registered
+        self.free += unseen
         request.registered = 0
+        if self.blanks_first:
+            self.blank += unseen
+        elif unseen:
+            self._append_blanks(unseen)
         for entry in reversed(held):
             for run in reversed(fragments(entry)):
                 run.users -= 1
@@ -280,10 +290,18 @@ class PrefixCache:
                 run.tail = newest.tail
         link(run, self.freed.older, self.freed)
 
+    def _append_blanks(self, blocks: int) -> None:
+        """Blocks that hold nothing anyone can find, at the end of the free list."""
+        newest = self.freed.older
+        if newest is not self.freed and newest is not None and newest.node is None:
+            newest.hi += blocks
+        else:
+            link(Run(None, 0, blocks, 0), newest, self.freed)
+
     def _evict(self, blocks: int) -> None:
         while blocks:
             run = self.freed.newer
-            assert run is not None and run.node is not None, f"{blocks} blocks taken beyond those free"
+            assert run is not None and run is not self.freed, f"{blocks} blocks taken beyond those free"
             size = run.hi - run.lo
             if size > blocks:
                 run.hi -= blocks
@@ -292,6 +310,8 @@ class PrefixCache:
             run.hi = run.lo
             unlink(run)
             node = run.node
+            if node is None:
+                continue
             node.runs.remove(run)
             if not node.runs and not node.visits:
                 prune(node)

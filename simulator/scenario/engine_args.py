@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from simulator import catalog
-from simulator.scenario.resolved import EngineArgs
+from simulator.scenario.resolved import EngineArgs, Rules
 
 if TYPE_CHECKING:
     from simulator.scenario.schema import EngineSection
@@ -14,18 +15,40 @@ if TYPE_CHECKING:
 GIB = 2.0**30
 
 
+ABSENT: dict[str, Any] = {
+    "enable_chunked_prefill": False,
+    "long_prefill_token_threshold": 0,
+    "long_prefill_token_threshold_adaptive": False,
+    "async_scheduling": False,
+    "scheduler_reserve_full_isl": False,
+    "watermark": 0.0,
+    "prefill_schedule_interval": 1,
+    "max_num_active_seqs": None,
+    "preemption_mode": "recompute",
+    "swap_space": 0.0,
+    "max_prefill_tokens": None,
+    "enable_mixed_chunk": False,
+    "schedule_conservativeness": 1.0,
+}
+"""What an argument is where the preset does not have it."""
+FACTS = ("version", "planner", "rules")
+"""Of the preset, not arguments."""
+OPTIONAL = ("num_gpu_blocks_override", "kv_cache_memory_bytes")
+
+
 def engine_args(
     given: EngineSection, accelerator: catalog.Accelerator, model_limit: int, refuse: Callable[..., None]
 ) -> EngineArgs:
     """All arguments; `refuse(key, what, allowed)` is told of those that the engine would not start with.
 
-    model_limit: the longest sequence of the model, tokens. Defaults as vLLM's: SPEC sections R91 and R92.
+    model_limit: the longest sequence of the model, tokens. Defaults are the preset's (R91, R92).
     """
     preset: catalog.Preset = catalog.load("presets", given.preset)
     chosen = {key: value for key, value in given if value is not None}
     values: dict[str, Any] = {
+        **ABSENT,
         **preset.defaults,
-        **chosen,
+        **_with_effect(preset, chosen, refuse),
         "max_model_len": given.max_model_len or model_limit,
     }
     if values["max_model_len"] > model_limit:
@@ -33,21 +56,53 @@ def engine_args(
         refuse("max_model_len", what, f"up to {model_limit} tokens")
     budget, seqs = _limits(preset, accelerator, values, given)
     values.update(max_num_batched_tokens=budget, max_num_seqs=seqs)
-    for key in ("max_num_active_seqs", "num_gpu_blocks_override", "kv_cache_memory_bytes"):
+    for key in OPTIONAL:
         values.setdefault(key, None)
     _contradictions(preset, values, given, refuse)
     values.update(preset=preset.name, version=preset.version, planner=preset.planner)
-    return EngineArgs(**values)
+    rules = Rules(**{name: rule["value"] for name, rule in preset.rules.items()})
+    return EngineArgs(**values, rules=rules)
+
+
+def _with_effect(
+    preset: catalog.Preset, chosen: dict[str, Any], refuse: Callable[..., None]
+) -> dict[str, Any]:
+    """Refuses arguments that this engine does not have, unless they say what it does anyway."""
+    for key, value in chosen.items():
+        if key in ABSENT and key not in preset.defaults and value != ABSENT[key]:
+            known = ", ".join(sorted(preset.defaults.keys() & ABSENT.keys()))
+            refuse(key, f"has no effect with preset {preset.name}", f"leave it out; it has {known}")
+    return chosen
+
+
+def written(engine: EngineArgs) -> dict[str, Any]:
+    """The arguments as a scenario would give them: those that the preset has, every default filled in."""
+    had = catalog.load("presets", engine.preset).defaults
+    given = {
+        key: value
+        for key, value in asdict(engine).items()
+        if key not in FACTS and (key in had or key not in ABSENT or value != ABSENT[key])
+    }
+    options = given.pop("scheduling_options")
+    if options:
+        given["scheduling_policy"] = {"name": engine.scheduling_policy, **options}
+    return {key: value for key, value in given.items() if value is not None}
 
 
 def tier(preset: catalog.Preset, accelerator: catalog.Accelerator) -> dict[str, Any]:
     """The default limits of the first tier that the accelerator's memory reaches (R91)."""
     gib = accelerator.hbm_bytes / GIB
     for limits in preset.limits:
-        excepted = any(accelerator.name.startswith(family) for family in limits["except"])
-        if gib >= limits["at_least_gib"] and not excepted:
+        if gib >= limits["at_least_gib"] and _is_of(accelerator.name, limits):
             return limits
     raise AssertionError(f"preset {preset.name} has no tier for {gib:.0f} GiB")
+
+
+def _is_of(accelerator: str, limits: dict[str, Any]) -> bool:
+    """Whether a tier is for that accelerator: of the families that it names, if any, and of none excepted."""
+    excepted = any(accelerator.startswith(family) for family in limits.get("except", ()))
+    only = limits.get("only")
+    return not excepted and (only is None or any(accelerator.startswith(family) for family in only))
 
 
 def _limits(

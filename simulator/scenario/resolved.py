@@ -24,7 +24,7 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Where schedulers of one family differ, by release. The defaults are vLLM 0.33's; docs/engine.md says more.
+    """Where schedulers of one family differ, by release; the defaults are vLLM 0.33's (docs/engine.md).
 
     unhashed_blocks_first: a freed block that nobody can find is the next to be used, else it queues like the
     others (R40); threshold_when_alone: long_prefill_token_threshold binds a request that is alone, too (R11);

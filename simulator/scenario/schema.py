@@ -149,6 +149,16 @@ class EngineSection(Section):
     """Share of KV blocks kept free when a request is admitted."""
     prefill_schedule_interval: Count | None = None
     """Steps from one prefill to the next; 1: no pause."""
+    preemption_mode: Literal["recompute", "swap"] | None = None
+    """What becomes of a preempted request's KV: computed again, or copied to the host (vllm-v0)."""
+    swap_space: Bytes | None = None
+    """Host memory for swapped KV, on each accelerator (vllm-v0)."""
+    max_prefill_tokens: Count | None = None
+    """Most prompt tokens of one prefill batch (sglang)."""
+    enable_mixed_chunk: bool | None = None
+    """Decodes join prefill batches (sglang)."""
+    schedule_conservativeness: Factor | None = None
+    """Scales the share of a request's largest output that is reserved when others are admitted (sglang)."""
     enforce_eager: bool | None = None
     """Run without CUDA graphs."""
     gpu_memory_utilization: Share | None = None

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from simulator.scenario import engine_args
 from simulator.scenario import resolved as r
 from simulator.scenario.positions import Place
 from simulator.scenario.synthetic import written
@@ -28,10 +28,8 @@ def document_of(
         document["model"]["kv_cache_dtype"] = "bf16"
     if scenario.workload.synthetic is not None:
         document["workload"]["synthetic"] = written(scenario.workload.synthetic)
-    arguments = type(scenario.fleet.pools[fleet.pools[0].name].engine).model_fields
     for pool in fleet.pools:
-        engine = {key: value for key, value in asdict(pool.engine).items() if key in arguments}
-        document["fleet"]["pools"][pool.name]["engine"] = _present(engine)
+        document["fleet"]["pools"][pool.name]["engine"] = engine_args.written(pool.engine)
     document["run"] |= {"warmup": "auto" if run.warmup_s is None else run.warmup_s}
     document["run"] |= _present({"resample": run.resample})
     document["prices"] = dict(sorted(run.price.items()))

@@ -30,7 +30,7 @@ def plan(batch: Batch, exact: bool = False) -> Step:
         budget = _run(batch, step, threshold, held)
     batch.scanned = ENDLESS
     if not step.preempted:
-        if budget > 0 and (batch.waiting or batch.holding):
+        if budget > 0 and (batch.waiting or batch.ready):
             _admit(batch, step, budget, threshold, held)
         elif batch.args.prefill_schedule_interval > 1 and not held:
             batch.capacity_bound = bool(batch.waiting)
@@ -41,7 +41,7 @@ def plan(batch: Batch, exact: bool = False) -> Step:
 def _threshold(batch: Batch, eligible: int) -> int:
     """R11."""
     threshold = batch.args.long_prefill_token_threshold
-    if not threshold or eligible <= 1:
+    if not threshold or (eligible <= 1 and not batch.args.rules.threshold_when_alone):
         return 0
     if batch.args.long_prefill_token_threshold_adaptive:
         return max(threshold, batch.args.max_num_batched_tokens // eligible)
@@ -137,6 +137,7 @@ def _make_room(
     budget, and which.
     """
     request = order[i]
+    ends_scan = batch.policy.ordered or batch.args.rules.preempted_ends_scan
     while blocks > batch.cache.free:
         j = batch.policy.victim(order)
         victim = order[j]
@@ -146,12 +147,12 @@ def _make_room(
         undone = got.pop(victim, None)
         if undone:
             budget += undone[0]
-        if j < i:
+        if j < i and (undone or not ends_scan):
             i -= 1
         batch.preempt(victim, undone is not None)
         step.preempted = added(step.preempted, victim)
         if victim is request:
-            return i, budget, STOP if batch.policy.ordered else GONE
+            return i, budget, STOP if ends_scan else GONE
     return i, budget, ROOM
 
 
@@ -184,21 +185,17 @@ def _chunk(batch: Batch, step: Step, request: Request, tokens: int, before: int)
 
 def _admit(batch: Batch, step: Step, budget: int, threshold: int, held: bool) -> None:
     """R18–R24, R82, R84: admit from the head while budget, slots and blocks last."""
-    args, waiting, holding = batch.args, batch.waiting, batch.holding
+    args, waiting, ready = batch.args, batch.waiting, batch.ready
     slots = args.max_num_active_seqs or args.max_num_seqs
     aside: list[Request] = []
-    loading: list[Request] = []
-    while budget > 0 and (waiting or holding):
+    while budget > 0 and (waiting or ready):
         if len(batch.running) >= slots:
             break
-        request = holding[0] if holding else waiting.head()
-        if request.loading:
-            loading.append(holding.popleft())
-            continue
+        request = ready[0] if ready else waiting.head()
         if request.in_flight > batch.completed:
             aside.append(waiting.take())
             continue
-        if request.remote and not holding:
+        if request.remote and not ready:
             if not _start_load(batch, step, request):
                 break
             waiting.take()
@@ -206,8 +203,8 @@ def _admit(batch: Batch, step: Step, budget: int, threshold: int, held: bool) ->
         tokens = _fits(batch, request, budget, threshold, held)
         if not tokens:
             break
-        if holding:
-            holding.popleft()
+        if ready:
+            del batch.holding[ready.pop(0)]
         else:
             waiting.take()
         _take_in(batch, step, request, tokens)
@@ -216,7 +213,6 @@ def _admit(batch: Batch, step: Step, budget: int, threshold: int, held: bool) ->
         batch.capacity_bound = bool(waiting)
     for request in reversed(aside):
         waiting.put_back(request)
-    holding.extendleft(reversed(loading))
 
 
 def _fits(batch: Batch, request: Request, budget: int, threshold: int, held: bool) -> int:
@@ -283,7 +279,8 @@ def _start_load(batch: Batch, step: Step, request: Request) -> bool:
     if blocks > cache.free:
         return False
     cache.admit(request, request.prompt)
-    request.loading = True
-    batch.holding.append(request)
+    batch.holding[request] = None
+    request.load_order = batch.loads
+    batch.loads += 1
     step.loads = added(step.loads, (request, request.prompt - hit))
     return True
