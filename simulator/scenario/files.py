@@ -48,13 +48,13 @@ def _is_path(path: Place, value: str) -> bool:
 
 def missing(document: Node, files: dict[Place, Path]) -> list[Problem]:
     """A problem for each file that isn't there."""
-    return [
-        Problem(
-            str(place(document, path)), f"no such file: {file.as_posix()}", "a path relative to this file"
-        )
-        for path, file in files.items()
-        if not _exists(file)
-    ]
+    return [_missing(document, path, file) for path, file in files.items() if not _exists(file)]
+
+
+def _missing(document: Node, path: Place, file: Path) -> Problem:
+    hint = f"or name another: --set {'.'.join(map(str, path))}=PATH"
+    what = f"no such file: {file.as_posix()}"
+    return Problem(str(place(document, path)), what, "a path relative to this file", hint)
 
 
 def _exists(file: Path) -> bool:

@@ -78,10 +78,10 @@ def _digests(
     found = {path: (shown(file, top), sha256(file)) for path, file in files.items()}
     known = dict(found.values())
     for name, pinned in scenario.files.items():
-        if name not in known:
+        if name in known and known[name] != pinned:
+            refuse(("files", name), f"the file has another content: {known[name]}")
+        elif pinned not in known.values():  # a file of that content may lie elsewhere by now
             refuse(("files", name), "has no effect: the scenario names no such file", ", ".join(known))
-        elif known[name] != pinned:
-            refuse(("files", name), f"{name} has another content: {known[name]}")
     return found
 
 

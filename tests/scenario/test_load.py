@@ -158,7 +158,9 @@ def test_a_wrong_set_is_refused(minimal: Path, text: str) -> None:
 def test_a_missing_trace_is_told_with_the_other_faults(problems: Problems) -> None:
     lines = told(problems, "workload: {synthetic: null, trace: traces/none.csv}\nsed: 1")
     assert lines[0].startswith(f"{HERE}:2:36: no such file: ")
-    assert lines[0].endswith("traces/none.csv; allowed: a path relative to this file")
+    assert lines[0].endswith(
+        "traces/none.csv; allowed: a path relative to this file (or name another: --set workload.trace=PATH)"
+    )
     assert len(lines) == 2
 
 
@@ -202,6 +204,8 @@ def test_a_file_that_changed_is_refused(tmp_path: Path, problems: Problems) -> N
     assert not problems(pins + right)
     assert told(problems, pins + "0" * 64)[0].startswith(f"{HERE}:4:10: files.t.csv: ")
     assert "no such file" in told(problems, f"files: {{t.csv: {right}}}")[0]
+    (tmp_path / "moved.csv").write_text("x")
+    assert not problems(f"workload: {{synthetic: null, trace: moved.csv}}\nfiles: {{t.csv: {right}}}")
 
 
 def test_the_document_loads_again_to_the_same_scenario(tmp_path: Path, minimal: Path) -> None:
