@@ -3,7 +3,7 @@ accelerator forbids."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from simulator.catalog import Accelerator, Model
 from simulator.cost import precision
@@ -24,8 +24,9 @@ def problems(
     return found + _length(model.shape, engine, where)
 
 
-def divides(model: Model, tp: int, expert_parallel: bool) -> str:
-    """Why the model cannot be cut into `tp` parts; "" if it can."""
+def divides(model: Model, tp: int, layout: Layout) -> str:
+    """Why the model cannot be cut into `tp` parts in a layout that is otherwise this one; "" if it can."""
+    cut = 1 if layout.expert_parallel else tp * layout.data_parallel_size
     kv = model.num_key_value_heads
     if model.num_attention_heads % tp:
         return f"{model.num_attention_heads} attention heads"
@@ -33,8 +34,8 @@ def divides(model: Model, tp: int, expert_parallel: bool) -> str:
         return f"{kv} key/value heads"
     if model.dense_layers and model.intermediate_size % tp:
         return f"an intermediate size of {model.intermediate_size}"
-    if model.moe_layers and not expert_parallel and model.moe_intermediate_size % tp:
-        return f"an expert size of {model.moe_intermediate_size}"
+    if model.moe_layers and model.moe_intermediate_size % cut:
+        return f"an expert size of {model.moe_intermediate_size} (over {cut} ranks)"
     if model.linear_attention_layers and model.linear_num_value_heads % tp:
         return f"{model.linear_num_value_heads} linear-attention heads"
     return ""
@@ -46,11 +47,9 @@ def nearest(wanted: int, limit: int, works: Callable[[int], bool]) -> int | None
     return min(fitting, key=lambda count: (abs(count - wanted), -count), default=None)
 
 
-def _tensor_parallel(
-    model: Model, accelerator: Accelerator, layout: Layout, where: str
-) -> Iterator[Problem] | list[Problem]:
-    tp, ep = layout.tensor_parallel_size, layout.expert_parallel
-    reason = divides(model, tp, ep)
+def _tensor_parallel(model: Model, accelerator: Accelerator, layout: Layout, where: str) -> list[Problem]:
+    tp = layout.tensor_parallel_size
+    reason = divides(model, tp, layout)
     limit = accelerator.scaleup_size
     if reason:
         what = f"tensor_parallel_size {tp} does not divide {reason} of {model.name}"
@@ -60,8 +59,8 @@ def _tensor_parallel(
         )
     else:
         return []
-    count = nearest(tp, limit, lambda size: not divides(model, size, ep))
-    fitting = [str(size) for size in range(1, min(limit, MAX_RANKS) + 1) if not divides(model, size, ep)]
+    count = nearest(tp, limit, lambda size: not divides(model, size, layout))
+    fitting = [str(size) for size in range(1, min(limit, MAX_RANKS) + 1) if not divides(model, size, layout)]
     return [Problem(where, what, ", ".join(fitting[:12]), f"the nearest that works is {count}")]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from simulator.cost.efficiency import overheads
-from simulator.cost.layout import Counted, chunk_ops, decode_ops, head_ops, token_ops
+from simulator.cost.layout import Counted, chunk_ops, decode_ops, head_ops
 from simulator.cost.work import OpCost, Work
 
 if TYPE_CHECKING:
@@ -15,32 +15,44 @@ if TYPE_CHECKING:
 def explain(cost: Roofline, work: Work) -> list[OpCost]:
     """Each op of the step, all layers together; FLOPs and bytes of all ranks, seconds of one. They add up to
     the price."""
-    tokens = work.decodes + sum(size for size, _ in work.chunks)
-    rows = _costs(cost, token_ops(cost.plan, cost.padded(tokens)), tokens / cost.padded(tokens))
+    rows = _by_tokens(cost, work.decodes + sum(size for size, _ in work.chunks))
     for size, context in work.chunks:
-        rows += _costs(cost, chunk_ops(cost.plan, size, context), 1.0)
+        rows += _costs(cost, chunk_ops(cost.plan, size, context))
     if work.decodes:
-        rows += _costs(cost, decode_ops(cost.plan, work.decodes, work.context_sum), 1.0)
+        rows += _costs(cost, decode_ops(cost.plan, work.decodes, work.context_sum))
     if work.samples:
-        rows += _costs(cost, head_ops(cost.plan, work.samples), 1.0)
+        rows += _costs(cost, head_ops(cost.plan, work.samples))
     rows.append(_overhead(cost, work))
     rest = cost.price(work).seconds - sum(row.seconds for row in rows)
-    return [
-        *rows,
-        OpCost("rounding to knots, waiting for launches", 0.0, 0.0, rest, "overhead", "by definition"),
-    ]
+    return [*rows, OpCost("interpolation and launches", 0.0, 0.0, rest, "overhead", "between knots")]
 
 
-def _costs(cost: Roofline, counted: list[Counted], useful: float) -> list[OpCost]:
+def _by_tokens(cost: Roofline, tokens: int) -> list[OpCost]:
+    """Ops over all tokens: of the batch as it is padded, or the weighted mean of the sizes around it."""
+    sizes = cost.tokens.worked(tokens)
+    parts = [_costs(cost, share.counted) for share in cost.tokens.shares(tokens)]
+    found = []
+    for rows in zip(*parts):
+        weighted = [(weight, size, row) for (size, weight), row in zip(sizes, rows)]
+        flops = sum(weight * row.flops * tokens / size for weight, size, row in weighted)
+        moved, seconds = (sum(weight * row[i] for weight, _, row in weighted) for i in (2, 3))
+        found.append(rows[0]._replace(flops=flops, bytes=moved, seconds=seconds))
+    return found
+
+
+def _costs(cost: Roofline, counted: list[Counted]) -> list[OpCost]:
     ranks = cost.plan.ranks
     found = []
     for op, count in counted:
         rate = cost.rates.of(op)
-        flops, moved = op.flops * count * ranks * useful, op.bytes * count * ranks
         factor = cost.rates.factor(op)
         source = rate.source if factor == 1.0 else f"{rate.source}; × {factor:.3f} by measured rows near it"
         seconds = count * rate.seconds(op) * factor
-        found.append(OpCost(op.name, flops, moved, seconds, rate.bound(op), source))
+        found.append(
+            OpCost(
+                op.name, op.flops * count * ranks, op.bytes * count * ranks, seconds, rate.bound(op), source
+            )
+        )
     return found
 
 

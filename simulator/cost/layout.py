@@ -16,7 +16,7 @@ Counted = tuple[Op, float]  # an op and how often a step runs it
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One rank's share. ep: ranks over which the experts are spread."""
+    """One rank's share. ep: ranks over which the experts are spread, 1: each is cut like the other layers."""
 
     model: Model
     accelerator: Accelerator
@@ -29,7 +29,12 @@ class Plan:
 
     @property
     def ranks(self) -> int:
-        """Ranks that run the same layer."""
+        """Ranks that work on the same tokens: those of one data-parallel rank."""
+        return self.tp
+
+    @property
+    def expert_ranks(self) -> int:
+        """Ranks that share the experts, cut or spread."""
         return self.tp * self.dp
 
 
@@ -104,13 +109,14 @@ def _mlps(plan: Plan, tokens: float) -> list[Counted]:
 
 def _experts(plan: Plan, tokens: float) -> Op:
     model = plan.model
-    width = model.moe_intermediate_size // (plan.tp if plan.ep == 1 else 1)
+    cut = plan.expert_ranks if plan.ep == 1 else 1
+    width = model.moe_intermediate_size // cut
     experts = ops.Experts(
         model.hidden_size,
         width,
         model.num_experts,
         model.num_experts_per_tok,
-        plan.tp if plan.ep == 1 else 1,
+        cut,
         plan.ep,
     )
     hit = ops.expected_experts(tokens, experts)
@@ -145,7 +151,7 @@ def _collectives(plan: Plan, tokens: float) -> list[Counted]:
     if plan.tp > 1:
         found.append((ops.collective("all_reduce", "all_reduce", size), 2.0 * model.num_hidden_layers + 1.0))
     if plan.dp > 1 and model.moe_layers:
-        routed = size * min(model.num_experts_per_tok, plan.ranks)
+        routed = size * min(model.num_experts_per_tok, plan.expert_ranks)
         found.append((ops.collective("dispatch_combine", "alltoall", routed), 2.0 * model.moe_layers))
     if plan.pp > 1:
         found.append((ops.collective("stage_hand_over", "send", size), plan.pp - 1.0))

@@ -108,7 +108,7 @@ def weight_bytes_per_rank(model: ModelSpec, layout: Layout) -> float:
     over EP."""
     tp, pp = layout.tensor_parallel_size, layout.pipeline_parallel_size
     count, each = shape.parameters(model.shape), shape.WEIGHT_BYTES[model.weight_dtype]
-    expert_ranks = tp * layout.data_parallel_size if layout.expert_parallel else tp
+    expert_ranks = tp * layout.data_parallel_size
     share = math.ceil(model.shape.num_hidden_layers / pp) / model.shape.num_hidden_layers
     layers = share * (each * (count.linear / tp + count.experts / expert_ranks) + 2.0 * count.norms)
     ends = [count.embedding, count.head or count.embedding]
@@ -139,7 +139,9 @@ def activation_bytes(model: Model, engine: EngineArgs, layout: Layout) -> float:
     dense = 3 * model.intermediate_size / tp if model.dense_layers else 0.0
     experts = 0.0
     if model.moe_layers:
-        width = model.moe_intermediate_size / (1 if layout.expert_parallel else tp)
+        width = model.moe_intermediate_size / (
+            1 if layout.expert_parallel else tp * layout.data_parallel_size
+        )
         experts = model.num_experts_per_tok * (3 * width + model.hidden_size)
     layer = 2.0 * tokens * (4 * model.hidden_size + max(dense, experts))
     return layer + 10.0 * min(engine.max_num_seqs, tokens) * model.vocab_size
@@ -167,7 +169,7 @@ def _way_out(model: ModelSpec, accelerator: Accelerator, layout: Layout, engine:
     sizes = [
         size
         for size in range(layout.tensor_parallel_size + 1, accelerator.scaleup_size + 1)
-        if not check.divides(model.shape, size, layout.expert_parallel)
+        if not check.divides(model.shape, size, layout)
     ]
     for tp in sizes:
         if _fits(model, accelerator, replace(layout, tensor_parallel_size=tp), engine):

@@ -40,13 +40,16 @@ class Pricer(Protocol):
 
 
 class Rates:
-    """The rates of one plan, found when first asked for. corrected: measured rows near an op scale its time.
+    """The rates of one plan, found when first asked for. corrected: measured rows near an op scale its time;
+    preset: the engine whose kernels they are, if they were measured.
 
     Rates are keyed by the op's kind, or its name where names differ.
     """
 
-    def __init__(self, plan: Plan, corrected: bool) -> None:
+    def __init__(self, plan: Plan, corrected: bool, preset: str = "vllm") -> None:
         self.plan = plan
+        engine = preset.partition("-")[0]
+        self._engines = tuple(sorted(efficiency.ENGINES, key=lambda name: name != engine))
         self._found: dict[str, Pricer] = {}
         self._curves = Curves() if corrected else None
 
@@ -81,7 +84,7 @@ class Rates:
         if key in ("gemm", "lm_head", "router", "expansion"):
             return self._matrix(key)
         if key == "moe":
-            return _moe_rate(accelerator, used.moe, used.peak)
+            return _moe_rate(accelerator, used.moe, used.peak, self._engines)
         if key == "recurrence":
             return _recurrence_rate(accelerator)
         return self._attention(key) if key.startswith(("attention", "mla")) else self._link(key)
@@ -89,14 +92,14 @@ class Rates:
     def _matrix(self, key: str) -> Pricer:
         """Output matrix and router stay bf16; expanding latents again is so large that compute bounds it."""
         used = self.plan.precision if key in ("gemm", "expansion") else precision.BF16
-        backends = _backends(used.gemm)
+        backends = _backends(used.gemm, self._engines)
         found = efficiency.rate("gemm", self.plan.accelerator, used.gemm, peak=used.peak, backends=backends)
         return replace(found, p=1.0, s_per_byte=0.0, t0_s=0.0, tail_s=0.0) if key == "expansion" else found
 
     def _attention(self, key: str) -> Pricer:
         model = self.plan.model
         kv = "fp8" if self.plan.kv_dtype in ("fp8", "int8") else "bf16"
-        backends = ("trtllm", "sglang") if key.startswith("mla") else efficiency.ENGINES
+        backends = ("trtllm", "sglang") if key.startswith("mla") else self._engines
         dim = shape.heads(model, next(iter(shape.kinds(model))), 1).qk_dim
         return efficiency.rate(
             key, self.plan.accelerator, "bf16", kv_dtype=kv, head_dim=dim, backends=backends
@@ -106,21 +109,20 @@ class Rates:
         accelerator, gpus = self.plan.accelerator, self.plan.tp
         if kind == "send":
             return _send_rate(accelerator)
-        return efficiency.link_rate(kind, accelerator, gpus if kind != "alltoall" else self.plan.ranks)
+        return efficiency.link_rate(kind, accelerator, gpus if kind != "alltoall" else self.plan.expert_ranks)
 
 
-def _backends(gemm: str) -> tuple[str, ...]:
-    """vLLM's fp8_block rows hold the host's launch time, which a CUDA graph hides: take an engine without
-    it."""
-    return ("sglang", "trtllm") if gemm == "fp8_block" else efficiency.ENGINES
+def _backends(gemm: str, engines: tuple[str, ...]) -> tuple[str, ...]:
+    """vLLM's fp8_block rows hold the host's launch time, which a CUDA graph hides: others do without it."""
+    if gemm != "fp8_block":
+        return engines
+    return ("trtllm", "sglang") if engines[0] == "trtllm" else ("sglang", "trtllm")
 
 
-def _moe_rate(accelerator: Accelerator, form: str, peak: str) -> Rate:
-    """On Hopper vLLM's per-tensor fp8 kernel that was measured reaches a fifth of the others': take
-    TensorRT-LLM's."""
+def _moe_rate(accelerator: Accelerator, form: str, peak: str, engines: tuple[str, ...]) -> Rate:
+    """On Hopper vLLM's per-tensor fp8 kernel that was measured reaches a fifth of TensorRT-LLM's."""
     slow = form == "fp8" and accelerator.architecture == "Hopper"
-    backends = ("trtllm",) if slow else efficiency.ENGINES
-    return efficiency.rate("moe", accelerator, form, peak=peak, backends=backends)
+    return efficiency.rate("moe", accelerator, form, peak=peak, backends=("trtllm",) if slow else engines)
 
 
 def _recurrence_rate(accelerator: Accelerator) -> Rate:

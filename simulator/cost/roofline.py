@@ -13,19 +13,19 @@ from typing import Any
 from simulator.catalog import Accelerator
 from simulator.cost import graphs
 from simulator.cost.chunks import ChunkCost, chunk_cost
+from simulator.cost.data_parallel import DataParallel
 from simulator.cost.efficiency import overheads
-from simulator.cost.layout import Counted, Plan, decode_ops, head_ops, plan, token_ops
+from simulator.cost.layout import Plan, decode_ops, plan
 from simulator.cost.rates import Rates
+from simulator.cost.tokens import TokenCosts
 from simulator.cost.work import Line, OpCost, Price, Work
 from simulator.scenario.resolved import EngineArgs, Layout, ModelSpec
 
 KNOTS_PER_DOUBLING = 2
-GRID = 64  # tokens between the batch sizes that are priced above the largest CUDA graph
 LONGEST = 24  # doublings: contexts beyond any model's
 
-Segment = tuple[
-    Line, float, float, float, float, float, float
-]  # and attention's own base and slope: s, FLOPs, bytes
+# A line, then attention's own base and slope in seconds, FLOPs and bytes.
+Segment = tuple[Line, float, float, float, float, float, float]
 
 
 def build(
@@ -35,21 +35,29 @@ def build(
     engine: EngineArgs,
     *,
     correction: str = "measured",
-) -> Roofline:
+) -> Roofline | DataParallel:
     """The cost model of one replica; replicas with equal settings share one. Cheap: tables fill on use.
 
     correction: "measured" scales each kernel by what measured rows near it say, "none" is the formula alone.
     """
-    key = (model, _frozen(accelerator), layout, engine, correction)
+    key = (model, _frozen(accelerator), layout, _relevant(engine), correction)
     found = _built.get(key)
     if found is None:
-        rates = Rates(plan(model, accelerator, layout), correction == "measured")
-        found = _built[key] = Roofline(rates, engine)
+        rates = Rates(plan(model, accelerator, layout), correction == "measured", engine.preset)
+        rank = Roofline(rates, engine)
+        ranks = layout.data_parallel_size
+        found = _built[key] = rank if ranks == 1 else DataParallel(rank, ranks)
     return found
 
 
-_built: dict[Any, Roofline] = {}
+_built: dict[Any, Roofline | DataParallel] = {}
 _new = tuple.__new__  # a NamedTuple's own constructor takes three times as long
+
+
+def _relevant(engine: EngineArgs) -> tuple[Any, ...]:
+    """The arguments that a price depends on."""
+    limits = (engine.max_num_batched_tokens, engine.max_num_seqs)
+    return (engine.preset, engine.planner, *limits, engine.enforce_eager, engine.async_scheduling)
 
 
 def _frozen(accelerator: Accelerator) -> tuple[Any, ...]:
@@ -63,9 +71,7 @@ class Roofline:
     __slots__ = (
         "_chunk",
         "_ends",
-        "_graphs",
         "_head",
-        "_knots",
         "_launch_s",
         "_lines",
         "_mixed",
@@ -75,18 +81,20 @@ class Roofline:
         "engine",
         "plan",
         "rates",
+        "tokens",
     )
 
     def __init__(self, rates: Rates, engine: EngineArgs) -> None:
         plan = rates.plan
         self.rates, self.plan, self.engine = rates, plan, engine
-        self._graphs = graphs.capture_sizes(engine, plan.accelerator)
-        self._top = self._graphs[-1] if self._graphs else 0
+        self.tokens = TokenCosts(rates, graphs.capture_sizes(engine, plan.accelerator))
+        self._mixed, self._head, self._top = (
+            self.tokens.by_tokens,
+            self.tokens.by_samples,
+            self.tokens.largest,
+        )
         self._launch_s = graphs.launch_s(plan.model.num_hidden_layers)
         self._step_s, self._sequence_s = _overhead(plan, engine)
-        self._mixed: dict[int, tuple[float, float, float]] = {}
-        self._head: dict[int, tuple[float, float, float]] = {}
-        self._knots: dict[int, tuple[float, float, float]] = {}
         self._ends = _knots()
         self._lines: dict[int, list[Segment | None]] = {}
         self._chunk: ChunkCost = self._first_chunk
@@ -117,8 +125,8 @@ class Roofline:
             seconds += s0 + s1 * keys
             flops += f0 + f1 * keys
             moved += b0 + b1 * keys
-        s, f, b = self._mixed.get(tokens) or self._fill_mixed(tokens)
-        hs, hf, hb = self._head.get(samples) or self._fill_head(samples)
+        s, f, b = self._mixed.get(tokens) or self.tokens.fill(tokens)
+        hs, hf, hb = self._head.get(samples) or self.tokens.fill_samples(samples)
         seconds += s + hs
         if seconds < self._launch_s and tokens > self._top:
             seconds = self._launch_s
@@ -146,14 +154,10 @@ class Roofline:
         """Time of a step outside its kernels."""
         return self._step_s + self._sequence_s * sequences
 
-    def padded(self, tokens: int) -> int:
-        """Tokens that the linear layers work on: the batch, or the CUDA graph that holds it."""
-        return graphs.padded(tokens, self._graphs)
-
     def _segment(self, decodes: int, keys: int) -> Segment:
         segments = self._lines.get(decodes)
         if segments is None:
-            segments = self._lines[decodes] = [None] * (len(self._ends) + 1)
+            segments = self._lines[decodes] = [None] * len(self._ends)
         index = bisect_left(self._ends, -(-keys // decodes)) if decodes else 0
         return segments[index] or self._fill_segment(decodes, index)
 
@@ -161,53 +165,14 @@ class Roofline:
         self._chunk = chunk_cost(self.rates, self.engine.max_num_batched_tokens)
         return self._chunk(tokens, context)
 
-    def _fill_mixed(self, tokens: int) -> tuple[float, float, float]:
-        found = self._mixed[tokens] = (
-            self._cost(token_ops, self.padded(tokens), tokens)
-            if tokens <= self._top
-            else self._between(tokens)
-        )
-        return found
-
-    def _between(self, tokens: int) -> tuple[float, float, float]:
-        """Above all graphs: between the nearest multiples of GRID tokens."""
-        below = tokens // GRID * GRID
-        a, b = self._knot(below), self._knot(below + GRID)
-        share = (tokens - below) / GRID
-        return a[0] + share * (b[0] - a[0]), a[1] + share * (b[1] - a[1]), a[2] + share * (b[2] - a[2])
-
-    def _knot(self, tokens: int) -> tuple[float, float, float]:
-        """A batch around that size: one of four is a multiple of four, which kernels treat differently."""
-        found = self._knots.get(tokens)
-        if found is None:
-            aligned = self._cost(token_ops, max(tokens, 4), tokens)
-            odd = self._cost(token_ops, max(tokens - 1, 1), tokens)
-            found = self._knots[tokens] = (0.25 * aligned[0] + 0.75 * odd[0], aligned[1], aligned[2])
-        return found
-
-    def _fill_head(self, samples: int) -> tuple[float, float, float]:
-        found = self._head[samples] = self._cost(head_ops, samples, samples) if samples else (0.0, 0.0, 0.0)
-        return found
-
-    def _cost(self, ops_of: Any, worked: int, useful: int) -> tuple[float, float, float]:
-        """Seconds and bytes of `worked` rows, FLOPs of the `useful` ones."""
-        counted: list[Counted] = ops_of(self.plan, worked)
-        flops = sum(count * op.flops for op, count in counted) * useful / worked
-        moved = sum(count * op.bytes for op, count in counted)
-        return self.rates.total(counted), flops * self.plan.ranks, moved * self.plan.ranks
-
     def _fill_segment(self, decodes: int, index: int) -> Segment:
-        index = min(index, len(self._ends) - 1)
         first, last = decodes * (self._ends[index - 1] if index else 1), decodes * self._ends[index]
-        s0, f0, b0 = self._attention(decodes, first)
-        s1, f1, b1 = self._attention(decodes, last)
-        if decodes > self._top:
-            s0, s1 = self._launched(decodes, s0), self._launched(decodes, s1)
-        width = last - first
-        slopes = ((s1 - s0) / width, (f1 - f0) / width, (b1 - b0) / width) if width else (0.0, 0.0, 0.0)
-        bases = [at - slope * first for at, slope in zip((s0, f0, b0), slopes)]
-        linear = self._mixed.get(decodes) or self._fill_mixed(decodes)
-        head = self._head.get(decodes) or self._fill_head(decodes)
+        linear = self._mixed.get(decodes) or self.tokens.fill(decodes)
+        head = self._head.get(decodes) or self.tokens.fill_samples(decodes)
+        at_first, at_last = self._attention(decodes, first), self._attention(decodes, last)
+        width = max(last - first, 1)
+        slopes = [(b - a) / width for a, b in zip(at_first, at_last)]
+        bases = [a - slope * first for a, slope in zip(at_first, slopes)]
         line = Line(
             bases[0] + linear[0] + head[0] + self.overhead_s(decodes),
             slopes[0],
@@ -221,16 +186,18 @@ class Roofline:
         self._lines[decodes][index] = found
         return found
 
-    def _launched(self, decodes: int, attention_s: float) -> float:
-        """Attention's seconds, lengthened where the host cannot launch kernels as fast as they run."""
-        rest = self._fill_mixed(decodes)[0] + self._fill_head(decodes)[0]
-        return max(attention_s, self._launch_s - rest)
-
     def _attention(self, decodes: int, keys: int) -> tuple[float, float, float]:
+        """Of a decode-only step: its seconds are lengthened where the host launches kernels slower than they
+        run."""
+        if not decodes:
+            return 0.0, 0.0, 0.0
         counted = decode_ops(self.plan, decodes, keys)
         flops = sum(count * op.flops for op, count in counted)
         moved = sum(count * op.bytes for op, count in counted)
-        return self.rates.total(counted), flops * self.plan.ranks, moved * self.plan.ranks
+        seconds = self.rates.total(counted)
+        if decodes > self._top:
+            seconds = max(seconds, self._launch_s - self._mixed[decodes][0] - self._head[decodes][0])
+        return seconds, flops * self.plan.ranks, moved * self.plan.ranks
 
 
 def _overhead(plan: Plan, engine: EngineArgs) -> tuple[float, float]:
