@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from simulator.errors import InputError, Problem
 from simulator.results.run import RunResult
 from simulator.results.summary import SCHEMA
+from simulator.scenario.resolved import Resolved
 
 TABLES = ("requests", "timeline", "steps")
 
@@ -49,7 +50,7 @@ def save(run: RunResult, summary: dict[str, Any], target: Path) -> Path:
     with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as temporary:
         new = Path(temporary, "new")
         new.mkdir()
-        _write(run, summary, new)
+        _write(run, summary, new, target)
         if target.exists():
             os.replace(target, Path(temporary, "old"))
         os.replace(new, target)
@@ -61,8 +62,9 @@ def is_run(path: Path) -> bool:
     return path.is_dir() and (path.joinpath("summary.json").is_file() or not any(path.iterdir()))
 
 
-def _write(run: RunResult, summary: dict[str, Any], folder: Path) -> None:
-    folder.joinpath("scenario.yaml").write_text(to_yaml(run.scenario.document), encoding="utf-8")
+def _write(run: RunResult, summary: dict[str, Any], folder: Path, target: Path) -> None:
+    document = moved(run.scenario.document, written_in(run.scenario), target)
+    folder.joinpath("scenario.yaml").write_text(to_yaml(document), encoding="utf-8")
     text = json.dumps(summary, indent=1, ensure_ascii=False, allow_nan=False)
     folder.joinpath("summary.json").write_text(text + "\n", encoding="utf-8")
     for name in TABLES:
@@ -76,6 +78,29 @@ def _write_table(table: pa.Table, path: Path) -> None:
     plain = ("_s", "flops", "bytes", "running", "waiting", "_use", "_share", "busy", "mfu", "mbu", "request")
     coded = [name for name in table.column_names if not name.endswith(plain)]
     pq.write_table(table, path, compression="zstd", use_dictionary=coded, write_statistics=False)
+
+
+def written_in(scenario: Resolved) -> Path | None:
+    """The folder of the scenario's file; None for one that has none."""
+    place = scenario.places.get("")
+    return Path(place.rsplit(":", 2)[0]).parent if place else None
+
+
+def moved(document: Any, old: Path | None, new: Path) -> Any:
+    """A scenario's document as it reads in the folder `new`: its relative paths lead to the same files."""
+    files = document.get("files", {})
+    if old is None or not files:
+        return document
+    there = {name: Path(os.path.relpath(old / name, new)).as_posix() for name in files}
+
+    def walk(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {there.get(key, key): walk(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [walk(item) for item in value]
+        return there.get(value, value) if isinstance(value, str) else value
+
+    return walk(document)
 
 
 def to_yaml(document: dict[str, Any]) -> str:

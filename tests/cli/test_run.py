@@ -152,3 +152,19 @@ def test_a_saved_run_replayed_is_the_run(saved: Path, tmp_path: Path) -> None:
     (folder,) = tmp_path.iterdir()
     for name in ("requests.parquet", "timeline.parquet"):
         assert folder.joinpath(name).read_bytes() == saved.joinpath(name).read_bytes(), name
+
+
+def test_the_saved_scenario_runs_again_from_its_folder(tmp_path: Path) -> None:
+    """Paths in it lead to the same files from there, so the run and its folder are the same."""
+    original = SCENARIO.parent / "rag.yaml"
+    small = ["--set", "workload.limit=300", "--quiet", "--out"]
+    assert cli.execute(["run", str(original), *small, str(tmp_path / "a")]) == errors.OK
+    (first,) = tmp_path.joinpath("a").iterdir()
+    assert (
+        cli.execute(["run", str(first / "scenario.yaml"), "--quiet", "--out", str(tmp_path / "b")])
+        == errors.OK
+    )
+    (second,) = tmp_path.joinpath("b").iterdir()
+    assert second.name == first.name
+    for name in ("summary.json", "requests.parquet", "timeline.parquet"):
+        assert second.joinpath(name).read_bytes() == first.joinpath(name).read_bytes(), name
