@@ -132,6 +132,14 @@ def kv_bytes_per_token_per_rank(model: ModelSpec, layout: Layout, engine: Engine
     return total * stage
 
 
+def kv_bytes_per_token(model: ModelSpec) -> float:
+    """Bytes of one token's KV, all layers and ranks together, no copies: what a transfer of it moves."""
+    kinds = shape.kinds(model.shape).items()
+    return sum(
+        layers * shape.kv_bytes_per_token(model.shape, kind, model.kv_dtype, 1) for kind, layers in kinds
+    )
+
+
 def activation_bytes(model: Model, engine: EngineArgs, layout: Layout) -> float:
     """Peak of a run of max_num_batched_tokens: residual stream and one layer's intermediates in bf16, logits
     of max_num_seqs rows in bf16 and twice in float32 (sampling)."""

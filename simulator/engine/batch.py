@@ -24,9 +24,10 @@ class Batch:
     leaves[k]: requests that are not in the decode totals from step k on; frees[k]: those whose last token
     step k makes, so that slot and blocks return at its end; changes: heap of the steps before which
     either happens. stale: preempted ones whose token is still in flight (R73); held_back: blocks of freed
-    requests that a batch in flight may still write (R89). holding: those whose KV is loaded from elsewhere, in
-    the order of their start (R2), ready: those of them whose load is through. scanned: `seq` up to which those running have had
-    their turn in the plan being made: −1 between plans, ENDLESS in the waiting part.
+    requests that a batch in flight may still write (R89). holding: those whose KV is loaded from
+    elsewhere, in the order of their start (R2), ready: those of them whose load is through. scanned:
+    `seq` up to which those running have had their turn in the plan being made: −1 between plans, ENDLESS
+    in the waiting part.
     """
 
     __slots__ = (
@@ -247,12 +248,15 @@ class Batch:
             self.frees[step] = [request]
             heappush(self.changes, step + 1)
 
+    def full(self) -> bool:
+        """Whether no slot is left for another request (R18)."""
+        return len(self.running) >= (self.args.max_num_active_seqs or self.args.max_num_seqs)
+
     def blocked(self) -> bool:
         """Whether the queue, which the last plan left waiting, stays so while nobody ends."""
-        args = self.args
-        if len(self.running) >= (args.max_num_active_seqs or args.max_num_seqs):
+        if self.full():
             return True
-        return args.prefill_schedule_interval == 1 and not self.cache.growing(self.waiting.head())
+        return self.args.prefill_schedule_interval == 1 and not self.cache.growing(self.waiting.head())
 
     def in_order(self, requests: list[Request]) -> list[Request]:
         """In the order of the batch (R23)."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import insort
+from operator import attrgetter
+
 from simulator.engine.batch import Batch
 from simulator.engine.request import Request
 
@@ -53,7 +56,7 @@ def sent(batch: Batch, request: Request) -> None:
 
 def loaded(batch: Batch, request: Request) -> None:
     """The request's KV has come in (R84)."""
-    request.loading = False
+    insort(batch.ready, request, key=attrgetter("load_order"))
 
 
 def _deliver_stale(batch: Batch, index: int) -> list[Request]:

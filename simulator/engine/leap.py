@@ -71,14 +71,20 @@ def _steps_of_blocks(batch: Batch, free: int, decodes: int) -> int:
         steps += 1
 
 
-def advance(batch: Batch, steps: int) -> None:
-    """What `steps` further decode-only plans would have done to the batch."""
+def blocks_of(batch: Batch, steps: int) -> int:
+    """KV blocks that `steps` further decode-only plans take."""
     due, block = batch.due, batch.args.block_size
     cycles, rest = divmod(steps, block)
     blocks = cycles * batch.decodes
     if rest:
         first = batch.step % block
         blocks += sum(due[first : first + rest]) + sum(due[: max(first + rest - block, 0)])
+    return blocks
+
+
+def advance(batch: Batch, steps: int) -> None:
+    """What `steps` further decode-only plans would have done to the batch."""
+    blocks = blocks_of(batch, steps)
     if blocks:
         batch.cache.take(blocks)
     batch.step += steps

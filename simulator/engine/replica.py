@@ -16,15 +16,16 @@ from simpy.events import Event, EventPriority
 
 from simulator.cost.work import CostModel, Work
 from simulator.engine.batch import Batch
-from simulator.engine.complete import complete
+from simulator.engine.complete import complete, loaded, sent
 from simulator.engine.events import FINISH, PLAN, Alarm
-from simulator.engine.leap import Anchor, advance, boundary, end_s, repeats
+from simulator.engine.leap import Anchor, advance, blocks_of, boundary, end_s, repeats
 from simulator.engine.request import Request
 from simulator.engine.rows import anchor_row, mixed_row
 from simulator.engine.step import NOBODY, Step
 from simulator.results.record import Recorder
 from simulator.units import on_grid
 
+POLL_S = 0.0009765625  # a millisecond, on the time grid
 Plan = Callable[[Batch, bool], Step]
 
 
@@ -41,6 +42,7 @@ class Replica:
         "anchor",
         "arriving",
         "batch",
+        "begin_load",
         "cost",
         "due",
         "end_s",
@@ -57,15 +59,19 @@ class Replica:
         "plan",
         "plan_last",
         "recorder",
+        "released",
         "repeat",
         "returning",
+        "role",
         "start_s",
         "step",
         "steps",
         "totals",
         "unseen",
         "used",
+        "waiting_tokens",
         "wasted",
+        "watchers",
     )
 
     def __init__(
@@ -80,12 +86,14 @@ class Replica:
         ended: Callable[[Replica, Request, float], None],
         leaps: bool = True,
         exact: bool = False,
+        role: str = "both",
     ) -> None:
         """ended(replica, request, now) is told of each end; leaps False: one event a step; exact: no
         totals.
         """
         self.env = env
         self.index = index
+        self.role = role
         self.name = name
         self.batch = batch
         self.cost = cost
@@ -97,6 +105,9 @@ class Replica:
         self.finish_first = EventPriority(FINISH | index)
         self.plan_last = EventPriority(PLAN | index)
         self.arriving: list[Request] = []
+        self.released: list[Request] = []
+        self.begin_load: Callable[[Replica, Request, int, float], None] | None = None
+        self.watchers: list[Callable[[int], None]] = []
         self.outstanding = 0
         self.step: Step | None = None
         self.next: Step | None = None
@@ -105,7 +116,7 @@ class Replica:
         self.due = self.unseen = False
         self.repeat = 1
         self.start_s = self.end_s = 0.0
-        self.used = self.steps = self.totals = self.wasted = 0
+        self.used = self.steps = self.totals = self.wasted = self.waiting_tokens = 0
         self.left_before: list[Request] = NOBODY
         self.returning: list[Request] = NOBODY
 
@@ -113,13 +124,61 @@ class Replica:
 
     def submit(self, request: Request, now: float) -> None:
         """A request arrives; it is seen by the next plan, or with async scheduling by the one after (R71)."""
+        request.counted = 0 if request.remote else request.prompt
+        self.waiting_tokens += request.counted
+        self.outstanding += 1
         request.queued_s = now
         self.arriving.append(request)
-        self.outstanding += 1
         if self.step is None:
             self._plan_soon()
         elif self.repeat > 1 and not (self.batch.waiting and self.batch.policy.ordered):
             self._cut(now)
+
+    def deliver(self, request: Request, now: float) -> None:
+        """The KV of a request that this replica holds blocks for has come in (R84); seen like an arrival."""
+        request.queued_s = now
+        self.arriving.append(request)
+        if self.step is None:
+            self._poll(now)
+        elif self.repeat > 1:
+            self._cut(now)
+
+    def release(self, request: Request, now: float) -> None:
+        """The KV of a request that has ended here was read (R81): its blocks are free from the next step
+        on.
+        """
+        self.released.append(request)
+        if self.step is None:
+            self._poll(now)
+
+    def _poll(self, now: float) -> None:
+        """An idle engine looks at its transfers every millisecond (R87)."""
+        if not self.due:
+            ticks = (now - self.end_s) // POLL_S + 1
+            at = max(self.end_s + ticks * POLL_S, now)
+            self.env.schedule(Alarm(self.env, self._on_poll), self.plan_last, at - now)
+
+    def _on_poll(self, event: Event) -> None:
+        if self.step is None and not self.due:
+            self._on_plan(event)
+
+    # ── what routers see ──────────────────────────────────────────────────────────────────────────
+
+    @property
+    def queued_tokens(self) -> int:
+        """Tokens still to be computed before first tokens: of those waiting and those in prefill."""
+        return self.waiting_tokens + sum(r.target - r.computed for r in self.batch.prefilling)
+
+    def kv_use(self, now: float) -> float:
+        """Share of the KV blocks in use, 0 to 1; in a leap as if it were stepped."""
+        cache = self.batch.cache
+        used = cache.total - cache.free
+        anchor = self.anchor
+        if self.step is not None and self.repeat > 1 and anchor is not None:
+            j = boundary(anchor, self.repeat, self.start_s, self.end_s, now)
+            passed = j - (end_s(anchor, anchor.steps + j) > now)
+            used += blocks_of(self.batch, passed)
+        return used / cache.total
 
     def stop(self, now: float) -> None:
         """The run ends here, in the middle of things: record the steps that are done."""
@@ -176,6 +235,8 @@ class Replica:
         self.step = None
         for request in complete(batch, index):
             self._end(request, now)
+        if self.released:
+            self._take_back()
         if env.peek() > now:
             self._on_plan(event)
         else:
@@ -211,10 +272,18 @@ class Replica:
 
     def _end(self, request: Request, now: float) -> None:
         self.outstanding -= 1
+        self.waiting_tokens -= request.counted
         self.unseen = True
         if request.since >= 0 and self.next is not None and request not in self.next.left_out:
             self.wasted += 1
+        if self.watchers:
+            self._tell()
         self.ended(self, request, now)
+
+    def _tell(self) -> None:
+        """The load may have fallen: routers that keep order by load want to know."""
+        for told in self.watchers:
+            told(self.index)
 
     def _odd_gaps(self, now: float) -> None:
         """Rows of this step that are no gap of its length: those left out before it, those ended before
@@ -232,6 +301,8 @@ class Replica:
     def _on_plan(self, event: Event) -> None:
         self.due = False
         now = self.env.now
+        if self.released:
+            self._take_back()
         if self.arriving:
             self._take_arrivals(now)
         step, self.next = self.next, None
@@ -256,28 +327,49 @@ class Replica:
         if not waiting or not self.batch.policy.ordered:
             self.unseen = True
         for request in self.arriving:
-            if request.queued_s <= until_s:
-                waiting.add(request)
-            else:
+            if request.queued_s > until_s:
                 later.append(request)
+            elif request in self.batch.holding:
+                loaded(self.batch, request)
+                self.unseen = True
+            else:
+                waiting.add(request)
         self.arriving = later
+
+    def _take_back(self) -> None:
+        for request in self.released:
+            sent(self.batch, request)
+        self.released = []
+        self.unseen = True
+        if self.watchers:
+            self._tell()
 
     def _planned(self, seen_s: float, now: float) -> Step:
         """Plan the next step from what was known at seen_s."""
         step = self.plan(self.batch, self.exact)
         self.unseen = False
         for request in step.admitted:
+            self.waiting_tokens -= request.counted
+            request.counted = 0
             if not request.preemptions:
                 request.first_scheduled_s = seen_s
                 request.cached = request.hit
         if step.preempted or step.left_out:
             self._interrupted(step, now)
+        if step.loads and self.begin_load is not None:
+            for request, tokens in step.loads:
+                self.begin_load(self, request, tokens, now)
+        if step.chunks and self.watchers:
+            self._tell()
         return step
 
     def _interrupted(self, step: Step, now: float) -> None:
         """Decoding requests preempted or left out got their last token now, unless they were left out
         before.
         """
+        for request in step.preempted:
+            request.counted = request.prompt + request.emitted
+            self.waiting_tokens += request.counted
         sampled = [r for r in step.preempted if r.prompt + r.emitted > r.target or r in self.batch.stale]
         for request in [*sampled, *step.left_out]:
             if request not in self.left_before:
@@ -291,7 +383,7 @@ class Replica:
     def _idle(self, now: float) -> None:
         self._close_anchor()
         batch = self.batch
-        if batch.running or batch.waiting:
+        if (batch.running or batch.waiting) and not batch.holding and not batch.sending:
             rows = [request.row for request in batch.everyone()]
             raise AssertionError(
                 f"{self.name} is stuck at {now} s: {len(rows)} requests, no step to run; rows {rows[:5]}"
@@ -329,7 +421,9 @@ class Replica:
         batch = self.batch
         if not self.leaps or step.left_out or step.preempted or self.wasted or self.returning:
             return False
-        if batch.prefilling or batch.stale or batch.held_back or batch.holding:
+        if batch.prefilling or batch.stale or batch.held_back:
+            return False
+        if batch.ready and not batch.full():
             return False
         return not batch.waiting or (not self.unseen and batch.blocked())
 

@@ -23,6 +23,7 @@ class Request:
         "at",
         "cached",
         "computed",
+        "counted",
         "emitted",
         "evictable",
         "first_scheduled_s",
@@ -35,7 +36,7 @@ class Request:
         "in_flight",
         "last_token_s",
         "leave_step",
-        "loading",
+        "load_order",
         "order",
         "output",
         "output_segment",
@@ -51,9 +52,11 @@ class Request:
         "row",
         "sends",
         "seq",
+        "session",
         "since",
         "skipped",
         "target",
+        "whole",
     )
 
     def __init__(
@@ -67,6 +70,7 @@ class Request:
         output_segment: int = 0,
         priority: int = 0,
         order: int = 0,
+        session: int = -1,
     ) -> None:
         """output: tokens that it will emit; foreseen: whether the scheduler knows that end (a length, not
         a stop token).
@@ -83,7 +87,8 @@ class Request:
         self.output_segment = output_segment
         self.priority = priority
         self.order = order
-        self.computed = 0
+        self.session = session
+        self.computed = self.counted = 0
         self.target = prompt
         self.emitted = 0
         self.since = -1
@@ -98,8 +103,9 @@ class Request:
         self.first_token_s = NEVER
         self.last_token_s = NEVER
         self.remote = False
-        self.loading = False
+        self.load_order = -1
         self.sends = False
+        self.whole: Request | None = None
         self.path: list[tuple[Node, int]] | None = None
         self.at = 0
         self.registered = 0
@@ -107,3 +113,28 @@ class Request:
         self.parts: list[tuple[Run, int, int]] = []
         self.hit_blocks = 0
         self.evictable = 0
+
+    def for_prefill(self) -> Request:
+        """The same prompt with one token of answer, whose KV is kept until it was read (R80, R81)."""
+        twin = Request(
+            self.row,
+            self.arrival_s,
+            self.prompt,
+            1,
+            True,
+            self.pieces,
+            0,
+            self.priority,
+            self.order,
+            self.session,
+        )
+        twin.sends = True
+        twin.whole = self
+        return twin
+
+    def for_decode(self) -> Request:
+        """The request whose prompt this one has computed, its KV to be loaded (R82)."""
+        whole = self.whole
+        assert whole is not None
+        whole.remote = True
+        return whole

@@ -85,12 +85,20 @@ def requests(load: Workload, rows: NDArray[np.intp], tokens: int) -> Iterator[Re
         known_end = np.minimum(load.max_tokens[block], tokens - prompt)
         output = np.minimum(load.output_tokens[block], known_end)
         answers = load.output_segment[block].tolist()
-        columns = (block, load.arrival_s[block], prompt, output, output == known_end, load.priority[block])
+        columns = (
+            block,
+            load.arrival_s[block],
+            prompt,
+            output,
+            output == known_end,
+            load.priority[block],
+            load.session[block],
+        )
         pieces = _pieces(load, block, answers) if whole else [()] * len(block)
-        for row, arrival, p, o, foreseen, priority, parts, answer in zip(
+        for row, arrival, p, o, foreseen, priority, session, parts, answer in zip(
             *(column.tolist() for column in columns), pieces, answers
         ):
-            yield Request(row, arrival, p, o, foreseen, parts, answer, priority, row)
+            yield Request(row, arrival, p, o, foreseen, parts, answer, priority, row, session)
 
 
 def _pieces(load: Workload, rows: NDArray[np.intp], answers: list[int]) -> list[Pieces]:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
 from simulator.engine.request import Request
+from simulator.fleet.draws import uniform
 from simulator.fleet.pool import Pool, Router
 
 
-def make(pool: Pool, options: dict[str, Any], rng: np.random.Generator) -> Router:
-    size = len(pool)
-    draws: list[int] = []
+@dataclass(frozen=True, slots=True)
+class Options:
+    """None."""
+
+
+def make(pool: Pool, options: Options, rng: np.random.Generator) -> Router:
+    draw = uniform(rng, len(pool))
 
     def choose(request: Request, now: float) -> int:
-        if not draws:
-            draws.extend(rng.integers(size, size=4096).tolist())
-        return draws.pop()
+        return draw()
 
     return Router(choose)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import cycle
-from typing import Any
 
 import numpy as np
 
@@ -11,7 +11,12 @@ from simulator.engine.request import Request
 from simulator.fleet.pool import Pool, Router
 
 
-def make(pool: Pool, options: dict[str, Any], rng: np.random.Generator) -> Router:
+@dataclass(frozen=True, slots=True)
+class Options:
+    """None."""
+
+
+def make(pool: Pool, options: Options, rng: np.random.Generator) -> Router:
     turns = cycle(range(len(pool)))
 
     def choose(request: Request, now: float) -> int:

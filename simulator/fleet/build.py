@@ -1,0 +1,136 @@
+"""A resolved scenario as replicas, routers and links. What cannot work is refused here, before any event."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import simpy
+
+from simulator import rng
+from simulator.cost import memory, roofline
+from simulator.cost.fixed import FixedCost
+from simulator.cost.work import CostModel
+from simulator.engine.batch import Batch
+from simulator.engine.replica import Replica
+from simulator.engine.request import Request
+from simulator.fleet.fleet import Ended, Fleet, Stage, Transfer
+from simulator.fleet.link import Network, Port
+from simulator.fleet.options import router
+from simulator.fleet.pool import Pool
+from simulator.plugins import find
+from simulator.results.record import Recorder
+from simulator.results.timeline import ReplicaFacts
+from simulator.scenario.resolved import ModelSpec, PoolSpec, Resolved
+
+
+@dataclass(frozen=True, slots=True)
+class Priced:
+    """A pool's cost model and KV blocks (the null block included), and where both come from."""
+
+    spec: PoolSpec
+    cost: CostModel
+    blocks: int
+    provenance: dict[str, Any]
+    facts: tuple[ReplicaFacts, ...]
+
+
+def price(scenario: Resolved) -> list[Priced]:
+    """Every pool with its cost model. Raises InputError if the model does not fit."""
+    return [_priced(scenario.model, spec) for spec in scenario.fleet.pools]
+
+
+def _priced(model: ModelSpec, spec: PoolSpec) -> Priced:
+    blocks = spec.engine.num_gpu_blocks_override if spec.step_s is not None else None
+    if blocks is None:
+        blocks = memory.fit(model, spec.accelerator, spec.layout, spec.engine).num_gpu_blocks
+    if spec.step_s is not None:
+        fixed = FixedCost(spec.step_s)
+        return Priced(spec, fixed, blocks, fixed.provenance, _facts(spec, 0.0, 0.0, blocks))
+    cost = roofline.build(model, spec.accelerator, spec.layout, spec.engine)
+    peak = spec.accelerator.peak_flops.get(model.activation_dtype, 0.0)
+    facts = _facts(spec, peak, spec.accelerator.hbm_bytes_per_s, blocks)
+    return Priced(spec, cost, blocks, cost.provenance, facts)
+
+
+def _facts(spec: PoolSpec, flops: float, width: float, blocks: int) -> tuple[ReplicaFacts, ...]:
+    n = spec.layout.accelerators
+    return tuple(
+        ReplicaFacts(f"{spec.name}/{i}", spec.name, n, n * flops, n * width, blocks - 1)
+        for i in range(spec.replicas)
+    )
+
+
+def build(
+    scenario: Resolved,
+    priced: list[Priced],
+    replication: int,
+    env: simpy.Environment,
+    recorder: Recorder,
+    ended: Ended,
+    leap: bool = True,
+    exact: bool = False,
+) -> Fleet:
+    """The fleet, idle. Raises InputError for a router, policy or planner that is not there."""
+    fleet: list[Fleet] = []
+
+    def told(replica: Replica, request: Request, now: float) -> None:
+        fleet[0].ended(replica, request, now)
+
+    replicas: list[Replica] = []
+    for pool in priced:
+        replicas += _replicas(pool, len(replicas), env, recorder, told, leap, exact)
+    entry = _stage(scenario, [r for r in replicas if r.role != "decode"], replication)
+    handing = any(replica.role == "prefill" for replica in replicas)
+    taking = [r for r in replicas if r.role == "decode"] or [r for r in replicas if r.role == "both"]
+    decode = _stage(scenario, taking, replication) if handing else None
+    transfer = _transfer(scenario, replicas, env) if handing else None
+    fleet.append(Fleet(replicas, entry, decode, transfer, ended))
+    return fleet[0]
+
+
+def _replicas(
+    pool: Priced,
+    first: int,
+    env: simpy.Environment,
+    recorder: Recorder,
+    ended: Callable[[Replica, Request, float], None],
+    leap: bool,
+    exact: bool,
+) -> list[Replica]:
+    spec, args = pool.spec, pool.spec.engine
+    plan = find("planners", args.planner).plan
+    policy = find("policies", args.scheduling_policy)
+    return [
+        Replica(
+            env, first + i, f"{spec.name}/{i}",
+            Batch(args, pool.blocks - 1, policy.make(), connector=spec.role == "decode"),
+            pool.cost, plan, recorder, ended, leap, exact, spec.role,
+        )
+        for i in range(spec.replicas)
+    ]  # fmt: skip
+
+
+def _stage(scenario: Resolved, replicas: list[Replica], replication: int) -> Stage:
+    """Replicas that one router chooses among: their pool's own, or the fleet's."""
+    names = list(dict.fromkeys(replica.name.rpartition("/")[0] for replica in replicas))
+    specs = [spec for spec in scenario.fleet.pools if spec.name in names]
+    plugin = (specs[0].router if len(specs) == 1 else None) or scenario.fleet.router
+    name = names[0] if len(names) == 1 else "fleet"
+    pool = Pool(name, replicas)
+    random = rng.stream(scenario.seed, f"router/{name}", replication)
+    return Stage(pool, router(plugin.name, plugin.options, pool, random))
+
+
+def _transfer(scenario: Resolved, replicas: list[Replica], env: simpy.Environment) -> Transfer:
+    """Each replica reads and is read through a port of its own, as wide as the link."""
+    spec = scenario.fleet.transfer
+    assert spec is not None, "a prefill pool without transfer"
+    width = spec.link.bytes_per_s
+    return Transfer(
+        memory.kv_bytes_per_token(scenario.model),
+        Network(env, spec.link.latency_s),
+        {replica.index: Port(width) for replica in replicas},
+        {replica.index: Port(width) for replica in replicas},
+    )

@@ -1,0 +1,19 @@
+"""The replica with the fewest prompt tokens still to be computed; among equals the one chosen longest ago."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from simulator.fleet.least import least
+from simulator.fleet.pool import Pool, Router
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """None."""
+
+
+def make(pool: Pool, options: Options, rng: np.random.Generator) -> Router:
+    return least(len(pool), pool.queued_tokens)
