@@ -128,7 +128,7 @@ class PrefixCache:
         assert path is not None
         for node, end in path[request.at :]:
             if node.writers:
-                self._settle(node, request, tokens)
+                self._settle(node, request)
             if end >= blocks:
                 break
         self._record(request, blocks)
@@ -214,25 +214,21 @@ class PrefixCache:
         if node and node.writers and len(node.writers) > 1:
             self._settle(node)
 
-    def _settle(self, node: Node, reader: Request | None = None, tokens: int = 0) -> None:
+    def _settle(self, node: Node, reader: Request | None = None) -> None:
         """Register what the requests that generate this piece have written by now, but for the reader.
 
         They advance at one pace, so who is further got everywhere first, the older one in the same step;
-        a reader who generates it too, and registers `tokens`, comes after those ahead of it only.
+        a reader who generates it too comes after those ahead of it only.
         """
         writers = node.writers or []
         if len(writers) > 1:
-            writers = sorted(writers, key=self._lead)
+            writers = sorted(writers, key=_lead)
             if reader in writers:
-                ahead = (-tokens, reader.seq)
-                writers = [writer for writer in writers if writer is reader or self._lead(writer) < ahead]
+                writers = writers[: writers.index(reader)]
         for writer in writers:
             blocks = self.written(writer) // self.block_tokens
             if writer is not reader and blocks > writer.registered:
                 self._record(writer, blocks)
-
-    def _lead(self, writer: Request) -> tuple[int, int]:
-        return -self.written(writer), writer.seq
 
     def _record(self, request: Request, blocks: int) -> None:
         """Register its first `blocks` blocks, behind all copies that there are."""
@@ -315,3 +311,8 @@ class PrefixCache:
             node.runs.remove(run)
             if not node.runs and not node.visits:
                 prune(node)
+
+
+def _lead(writer: Request) -> tuple[int, int]:
+    """Smaller for who is further in what it generates, and for the older of those as far."""
+    return writer.since - writer.target, writer.seq
