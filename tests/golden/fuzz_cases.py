@@ -31,6 +31,9 @@ PROFILES: dict[str, frozenset[str]] = {
     "pd-prefill": frozenset({"sends"}),
     "pd-mixed": frozenset({"loads", "sends", "tight"}),
     "pd-async": frozenset({"loads", "async", "tight", "stop"}),
+    "echo": frozenset({"echo", "tight"}),
+    "echo-priority": frozenset({"echo", "priority", "tight"}),
+    "crowd": frozenset({"crowd", "tight"}),
     "everything": frozenset({"tight", "tree", "turns", "stop", "priority", "threshold"}),
 }
 ODDS = {
@@ -57,7 +60,7 @@ def make(profile: str, seed: int) -> Case:
     """The case of a profile and a seed, the same on every machine."""
     rng = Random(zlib.crc32(profile.encode()) + (seed << 32))
     traits = PROFILES[profile] | {trait for trait, odds in ODDS.items() if rng.random() < odds}
-    block = rng.choice(BLOCKS)
+    block = rng.choice((1, 2, 3)) if "echo" in traits else rng.choice(BLOCKS)
     rows = _requests(rng, traits, block)
     return {"config": _config(rng, traits, block, rows), "requests": rows, "private": _private(rng, rows)}
 
@@ -66,7 +69,7 @@ def make(profile: str, seed: int) -> Case:
 
 
 def _requests(rng: Random, traits: frozenset[str], block: int) -> list[Row]:
-    count = rng.choice((1, 2, 3, 4, 5, 6, 8, 10, 12, 16))
+    count = rng.randint(24, 48) if "crowd" in traits else rng.choice((1, 2, 3, 4, 5, 6, 8, 10, 12, 16))
     spread = rng.choice((0, 0, 3, 10, 40))
     stems = [_length(rng, block) for _ in range(rng.randint(1, 4))]
     rows: list[Row] = []
@@ -87,6 +90,8 @@ def _prompt(
     rng: Random, traits: frozenset[str], block: int, rows: list[Row], stems: list[int], i: int
 ) -> tuple[list[list[int]], int]:
     """Segments of the next prompt, and the segment of its output."""
+    if rows and "echo" in traits and rng.random() < 0.9:
+        return _echo(rng, block, rows[0], i)
     if rows and "turns" in traits and rng.random() < 0.6:
         return _next_turn(rng, block, rng.choice(rows), i), 10_000 + i
     if rows and "duplicates" in traits and rng.random() < 0.6:
@@ -95,6 +100,13 @@ def _prompt(
     if "tree" in traits and rng.random() < 0.8:
         return _branch(rng, block, stems, i), 10_000 + (rng.randint(0, i) if rng.random() < 0.1 else i)
     return [[1_000 + i, _length(rng, block)]], 10_000 + i
+
+
+def _echo(rng: Random, block: int, first: Row, i: int) -> tuple[list[list[int]], int]:
+    """The first request again, answer and all, or a turn that follows on from it."""
+    if rng.random() < 0.25:
+        return _next_turn(rng, block, first, i), 10_000 + i
+    return [list(pair) for pair in first["prompt"]], first["output_segment"]
 
 
 def _next_turn(rng: Random, block: int, before: Row, i: int) -> list[list[int]]:
@@ -129,6 +141,8 @@ def _row(
     arrival: int,
 ) -> Row:
     output = rng.choice((1, 2, rng.randint(1, 12), rng.randint(1, min(4 * block + 8, 90))))
+    if "echo" in traits:
+        output = max(output, rng.randint(1, 50))
     row: Row = {
         "id": f"r{i}",
         "arrival_step": arrival,
