@@ -13,7 +13,7 @@ from heapq import heappush
 from simulator.engine.blocks import KVCache
 from simulator.engine.policies import Policy
 from simulator.engine.prefix import PrefixCache
-from simulator.engine.queue import Fifo, Ranked
+from simulator.engine.queue import Fifo, Ranked, Turns, waiting_queue
 from simulator.engine.request import Request
 from simulator.scenario.resolved import EngineArgs
 
@@ -49,6 +49,7 @@ class Batch:
         "leaves",
         "loads",
         "newest_decode",
+        "now_s",
         "policy",
         "prefilling",
         "ready",
@@ -71,7 +72,8 @@ class Batch:
         self.keeps_written = connector and args.async_scheduling
         self.step = 0
         self.completed = -1
-        self.waiting: Fifo | Ranked = Fifo() if policy.key is None else Ranked(policy.key)
+        self.now_s = 0.0
+        self.waiting: Fifo | Ranked | Turns = waiting_queue(policy, self)
         self.holding: dict[Request, None] = {}
         self.ready: list[Request] = []
         self.loads = 0
@@ -101,6 +103,12 @@ class Batch:
     def computed(self, request: Request) -> int:
         """Tokens computed or scheduled before the next plan (R1)."""
         return request.computed if request.since < 0 else request.target + self.step - request.since
+
+    def generated(self, request: Request) -> int:
+        """Its output tokens, those scheduled but not made yet included."""
+        if request.since >= 0:
+            return min(request.target + self.step - request.since - request.prompt + 1, request.output)
+        return request.output if request.free_step >= 0 else request.emitted
 
     def written(self, request: Request) -> int:
         """Tokens of a decoding request that others can find by now.
@@ -256,6 +264,8 @@ class Batch:
         """Whether the queue, which the last plan left waiting, stays so while nobody ends."""
         if self.full():
             return True
+        if self.policy.rank is not None:
+            return False
         return self.args.prefill_schedule_interval == 1 and not self.cache.growing(self.waiting.head())
 
     def in_order(self, requests: list[Request]) -> list[Request]:

@@ -346,6 +346,7 @@ class Replica:
 
     def _planned(self, seen_s: float, now: float) -> Step:
         """Plan the next step from what was known at seen_s."""
+        self.batch.now_s = seen_s
         step = self.plan(self.batch, self.exact)
         self.unseen = False
         for request in step.admitted:

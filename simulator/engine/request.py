@@ -37,6 +37,7 @@ class Request:
         "last_token_s",
         "leave_step",
         "load_order",
+        "max_tokens",
         "order",
         "output",
         "output_segment",
@@ -56,6 +57,7 @@ class Request:
         "since",
         "skipped",
         "target",
+        "tenant",
         "whole",
     )
 
@@ -90,6 +92,8 @@ class Request:
         self.session = session
         self.computed = self.counted = 0
         self.target = prompt
+        self.max_tokens = output
+        self.tenant = 0
         self.emitted = 0
         self.since = -1
         self.seq = -1

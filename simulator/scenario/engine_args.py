@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simulator import catalog
+from simulator.errors import InputError
+from simulator.plugins import find, options
 from simulator.scenario.resolved import EngineArgs, Rules
 
 if TYPE_CHECKING:
@@ -45,6 +48,9 @@ def engine_args(
     """
     preset: catalog.Preset = catalog.load("presets", given.preset)
     chosen = {key: value for key, value in given if value is not None}
+    if given.scheduling_policy is not None:
+        chosen["scheduling_policy"] = given.scheduling_policy.name
+        chosen["scheduling_options"] = given.scheduling_policy.model_extra or {}
     values: dict[str, Any] = {
         **ABSENT,
         **preset.defaults,
@@ -73,6 +79,21 @@ def _with_effect(
             known = ", ".join(sorted(preset.defaults.keys() & ABSENT.keys()))
             refuse(key, f"has no effect with preset {preset.name}", f"leave it out; it has {known}")
     return chosen
+
+
+def with_policy(engine: EngineArgs, file: Path | None, refuse: Callable[..., None]) -> EngineArgs:
+    """The same arguments with the policy's file in place of its name, its options checked."""
+    if file is not None:
+        engine = replace(engine, scheduling_policy=str(file.absolute()))
+    if engine.scheduling_options:
+        try:
+            options(
+                find("policies", engine.scheduling_policy), engine.scheduling_options, "scheduling_policy"
+            )
+        except InputError as error:
+            for problem in error.problems:
+                refuse(problem.where, problem.what, problem.allowed, problem.hint)
+    return engine
 
 
 def written(engine: EngineArgs) -> dict[str, Any]:

@@ -33,7 +33,7 @@ def _places(document: Node) -> Iterator[Place]:
     pools = find(document, ("fleet", "pools"))
     for pool in pools.value if pools is not None and isinstance(pools.value, dict) else ():
         yield from _plugin(("fleet", "pools", pool, "router"))
-        yield ("fleet", "pools", pool, "engine", "scheduling_policy")
+        yield from _plugin(("fleet", "pools", pool, "engine", "scheduling_policy"))
 
 
 def _plugin(path: Place) -> Iterator[Place]:

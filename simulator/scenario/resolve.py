@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,7 @@ from simulator.catalog import hf_config
 from simulator.errors import InputError, Problem
 from simulator.scenario import resolved as r
 from simulator.scenario.checks import inline
-from simulator.scenario.engine_args import engine_args
+from simulator.scenario.engine_args import engine_args, with_policy
 from simulator.scenario.files import sha256, shown
 from simulator.scenario.places import places
 from simulator.scenario.positions import Node, Place, place
@@ -153,12 +152,12 @@ def _pool(
     accelerator: catalog.Accelerator = catalog.load("accelerators", pool.accelerator)
     at = ("fleet", "pools", name)
     limit = model.shape.max_position_embeddings if model else 2**31 - 1
-    engine = engine_args(
-        pool.engine, accelerator, limit, lambda key, *text: refuse((*at, "engine", key), *text)
-    )
-    policy = files.get((*at, "engine", "scheduling_policy"))
-    if policy is not None:
-        engine = replace(engine, scheduling_policy=str(policy.absolute()))
+
+    def refuse_engine(key: str, *text: str) -> None:
+        refuse((*at, "engine", *key.split(".")), *text)
+
+    engine = engine_args(pool.engine, accelerator, limit, refuse_engine)
+    engine = with_policy(engine, _policy_file((*at, "engine", "scheduling_policy"), files), refuse_engine)
     layout = r.Layout(
         pool.tensor_parallel_size,
         pool.pipeline_parallel_size,
@@ -167,6 +166,10 @@ def _pool(
     )
     router = _plugin(pool.router, (*at, "router"), files) if pool.router else None
     return r.PoolSpec(name, pool.role, pool.replicas, accelerator, layout, engine, router, pool.step_time)
+
+
+def _policy_file(at: Place, files: Mapping[Place, Path]) -> Path | None:
+    return files.get((*at, "name"), files.get(at))
 
 
 def _plugin(section: s.PluginSection, at: Place, files: Mapping[Place, Path]) -> r.Plugin:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from simulator.scenario import checks
 from simulator.scenario.fields import (
@@ -116,6 +116,20 @@ Router = Annotated[
 ]
 
 
+class PolicySection(Section):
+    """A scheduling policy by its name, with its options beside it: see `sim show NAME`."""
+
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+
+    name: PolicyName
+    """A name of `sim list policies`, or the path of a .py file, relative to this file."""
+
+
+Policy = Annotated[
+    PolicySection, BeforeValidator(_name_alone, json_schema_input_type=PolicyName | PolicySection)
+]
+
+
 class EngineSection(Section):
     """The engine of each replica, in vLLM's own argument names. What is left out is as in `vllm serve`."""
 
@@ -139,8 +153,8 @@ class EngineSection(Section):
     """Most tokens of one request in a step when others wait or run; 0: no such limit."""
     long_prefill_token_threshold_adaptive: bool | None = None
     """Raise that threshold to an even share of the token budget."""
-    scheduling_policy: PolicyName | None = None
-    """Who goes first: a name of `sim list policies`."""
+    scheduling_policy: Policy | None = None
+    """Who goes first."""
     async_scheduling: bool | None = None
     """Plan a step while the one before it runs."""
     scheduler_reserve_full_isl: bool | None = None

@@ -1,16 +1,9 @@
-"""First come, first served; the latest admitted is preempted (vLLM's default, SPEC R2, R15)."""
+"""First come, first served; the latest admitted is preempted (vLLM's default, R2, R15)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from simulator.engine.policies import Policy
-from simulator.engine.request import Request
+from simulator.engine.policies import DEFAULT, Policy, Setting, last
 
 
-def _last(running: Sequence[Request]) -> int:
-    return len(running) - 1
-
-
-def make() -> Policy:
-    return Policy(None, _last, True)
+def make(options: None = None, setting: Setting = DEFAULT) -> Policy:
+    return Policy(None, last, True)
