@@ -1,8 +1,9 @@
-"""Random small fleets and workloads in which everything happens: preemption, hits, stops, priorities, think times."""
+"""Random small fleets and workloads in which everything happens: preemption, hits, stops, think times."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -48,12 +49,28 @@ def _engine(rng: np.random.Generator, block: int, limit: int) -> dict[str, Any]:
         "enable_chunked_prefill": chunked,
         "enable_prefix_caching": bool(rng.random() < 0.7),
         "async_scheduling": bool(rng.random() < 0.6),
-        "scheduling_policy": str(rng.choice(["fcfs", "fcfs", "fcfs", "priority"])),
+        **_policy(rng),
         "long_prefill_token_threshold": int(rng.choice([0, 0, 0, 7, 40])),
         "watermark": float(rng.choice([0.0, 0.0, 0.1])),
         "scheduler_reserve_full_isl": bool(rng.random() < 0.7),
         "prefill_schedule_interval": int(rng.choice([1, 1, 1, 3])),
     }
+
+
+AGING = str(Path(__file__).parent / "engine" / "aging.py")
+POLICIES: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("fcfs", {}),
+    ("priority", {}),
+    ("sjf", {"error": 0.5}),
+    ("slack", {"prompt_token_s": 0.001, "output_token_s": 0.01}),
+    ("fair", {}),
+    (AGING, {"step_s": 0.05}),
+)
+
+
+def _policy(rng: np.random.Generator) -> dict[str, Any]:
+    name, options = POLICIES[int(rng.choice(len(POLICIES), p=[0.5, 0.2, 0.05, 0.05, 0.1, 0.1]))]
+    return {"scheduling_policy": name, "scheduling_options": options}
 
 
 def _load(rng: np.random.Generator, limit: int, step_s: float) -> Workload:
@@ -67,6 +84,7 @@ def _load(rng: np.random.Generator, limit: int, step_s: float) -> Workload:
     stops = np.where(rng.random(n) < rng.choice([0.0, 0.5]), rng.integers(0, 20, n), 0)
     columns: dict[str, Any] = {"max_tokens": np.minimum(output + stops, limit - prompt)}
     columns["priority"] = rng.integers(0, 3, n)
+    columns["tenant"] = rng.integers(0, 4, n)
     if rng.random() < 0.7:
         columns |= _segments(rng, prompt)
     if rng.random() < 0.3:

@@ -13,6 +13,8 @@ from simulator.cost import memory, roofline
 from simulator.cost.fixed import FixedCost
 from simulator.cost.work import CostModel
 from simulator.engine.batch import Batch
+from simulator.engine.policies import Setting
+from simulator.engine.policies import build as build_policy
 from simulator.engine.replica import Replica
 from simulator.engine.request import Request
 from simulator.fleet.fleet import Ended, Fleet, Stage, Transfer
@@ -78,9 +80,10 @@ def build(
     def told(replica: Replica, request: Request, now: float) -> None:
         fleet[0].ended(replica, request, now)
 
+    setting = Setting(scenario.seed, replication, scenario.slo)
     replicas: list[Replica] = []
     for pool in priced:
-        replicas += _replicas(pool, len(replicas), env, recorder, told, leap, exact)
+        replicas += _replicas(pool, len(replicas), env, recorder, told, leap, exact, setting)
     entry = _stage(scenario, [r for r in replicas if r.role != "decode"], replication)
     handing = any(replica.role == "prefill" for replica in replicas)
     taking = [r for r in replicas if r.role == "decode"] or [r for r in replicas if r.role == "both"]
@@ -98,14 +101,14 @@ def _replicas(
     ended: Callable[[Replica, Request, float], None],
     leap: bool,
     exact: bool,
+    setting: Setting,
 ) -> list[Replica]:
     spec, args = pool.spec, pool.spec.engine
     plan = find("planners", args.planner).plan
-    policy = find("policies", args.scheduling_policy)
     return [
         Replica(
             env, first + i, f"{spec.name}/{i}",
-            Batch(args, pool.blocks - 1, policy.make(), connector=spec.role == "decode"),
+            Batch(args, pool.blocks - 1, build_policy(args, setting), connector=spec.role == "decode"),
             pool.cost, plan, recorder, ended, leap, exact, spec.role,
         )
         for i in range(spec.replicas)

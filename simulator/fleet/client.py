@@ -93,12 +93,16 @@ def requests(load: Workload, rows: NDArray[np.intp], tokens: int) -> Iterator[Re
             output == known_end,
             load.priority[block],
             load.session[block],
+            load.tenant[block],
+            known_end,
         )
         pieces = _pieces(load, block, answers) if whole else [()] * len(block)
-        for row, arrival, p, o, foreseen, priority, session, parts, answer in zip(
+        for row, arrival, p, o, foreseen, priority, session, tenant, limit, parts, answer in zip(
             *(column.tolist() for column in columns), pieces, answers
         ):
-            yield Request(row, arrival, p, o, foreseen, parts, answer, priority, row, session)
+            request = Request(row, arrival, p, o, foreseen, parts, answer, priority, row, session)
+            request.tenant, request.max_tokens = tenant, limit
+            yield request
 
 
 def _pieces(load: Workload, rows: NDArray[np.intp], answers: list[int]) -> list[Pieces]:
