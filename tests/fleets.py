@@ -64,7 +64,7 @@ POLICIES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("sjf", {"error": 0.5}),
     ("slack", {"prompt_token_s": 0.001, "output_token_s": 0.01}),
     ("fair", {}),
-    (AGING, {"step_s": 0.05}),
+    (AGING, {"patience_s": 0.05}),
 )
 
 

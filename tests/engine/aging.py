@@ -1,4 +1,4 @@
-"""The most urgent first, but waiting makes urgent: an example of a policy whose order changes with time."""
+"""The most urgent first, but who has waited too long goes before all: an order that changes with time."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from simulator.engine.request import Request
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """step_s: seconds of waiting that make up for one step of priority."""
+    """patience_s: seconds of waiting after which a request's priority no longer counts."""
 
-    step_s: float = 1.0
+    patience_s: float = 1.0
 
 
 def make(options: Options, setting: Setting) -> Policy:
     def rank(request: Request, batch: Batch) -> Rank:
-        steps = (batch.now_s - request.arrival_s) // options.step_s
-        return (request.priority - steps,)
+        patient = batch.now_s - request.arrival_s < options.patience_s
+        return (patient, request.priority if patient else request.arrival_s)
 
     return Policy(None, last, False, rank, group=lambda request: request.priority)

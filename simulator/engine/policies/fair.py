@@ -1,7 +1,5 @@
 """Fair among tenants: next is the tenant that was served least (virtual token counters, Sheng 2024)."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from dataclasses import dataclass
 
