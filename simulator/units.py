@@ -10,7 +10,7 @@ _SNAP = 1.5 * 2.0**24
 
 
 def on_grid(seconds: float) -> float:
-    """The nearest multiple of 2⁻²⁸ s (3.7 ns), for |seconds| < 97 days: sums and differences of such times are exact."""
+    """The nearest multiple of 2⁻²⁸ s (3.7 ns), for |seconds| < 97 days: sums and differences are then exact."""
     return (seconds + _SNAP) - _SNAP
 
 
@@ -18,7 +18,17 @@ _PREFIX = {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15
 _BINARY = {"Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30, "Ti": 2.0**40}
 
 UNITS: dict[str, dict[str, float]] = {
-    "s": {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0, "d": 86400.0},
+    "s": {
+        "ns": 1e-9,
+        "us": 1e-6,
+        "µs": 1e-6,
+        "ms": 1e-3,
+        "s": 1.0,
+        "min": 60.0,
+        "m": 60.0,
+        "h": 3600.0,
+        "d": 86400.0,
+    },
     "byte": {prefix + "B": value for prefix, value in (_PREFIX | _BINARY).items()},
     "byte/s": {prefix + "B/s": value for prefix, value in (_PREFIX | _BINARY).items()}
     | {prefix + "bit/s": value / 8 for prefix, value in _PREFIX.items()},
@@ -49,4 +59,5 @@ def quantity(value: float | int | str, dimension: str) -> float:
     unit = match[2].replace(" ", "")
     if unit and unit not in UNITS[dimension]:
         raise ValueError(f"unknown unit {unit!r}; allowed: {allowed}")
-    return float(match[1].replace("_", "")) * (UNITS[dimension][unit] if unit else 1.0)
+    number, factor = float(match[1].replace("_", "")), UNITS[dimension][unit] if unit else 1.0
+    return number * factor if factor >= 1 else number / round(1 / factor)  # 20 us is 2e-05 exactly

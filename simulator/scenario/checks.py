@@ -61,15 +61,35 @@ def pool(section: Any) -> Iterator[Fault]:
 def fleet(section: Any) -> Iterator[Fault]:
     roles = {pool.role for pool in section.pools.values()}
     for name, pool in section.pools.items():
-        if pool.role != "both" and {"prefill": "decode", "decode": "prefill"}[pool.role] not in roles:
-            other = {"prefill": "decode", "decode": "prefill"}[pool.role]
+        if pool.role == "prefill" and roles == {"prefill"}:
+            yield ("pools", name, "role"), "a prefill pool without a decode pool", "a decode pool beside it"
+        if pool.role == "decode" and "prefill" not in roles:
+            yield ("pools", name, "role"), "a decode pool without a prefill pool", "a prefill pool beside it"
+        others = [
+            other for other in section.pools.values() if (other.role == "decode") == (pool.role == "decode")
+        ]
+        if pool.router is not None and len(others) > 1:
             yield (
-                ("pools", name, "role"),
-                f"a {pool.role} pool without a {other} pool",
-                f"a {other} pool beside it",
+                ("pools", name, "router"),
+                "has no effect: several pools share the fleet's router",
+                "leave it out",
             )
-    if section.transfer and roles == {"both"}:
+    yield from _transfer(section, "prefill" in roles)
+
+
+def _transfer(section: Any, needed: bool) -> Iterator[Fault]:
+    transfer = section.transfer
+    if transfer is None:
+        if needed:
+            yield (
+                (),
+                "transfer is missing: prefill pools hand KV caches over",
+                "transfer: {bandwidth: …, latency: …}",
+            )
+    elif not needed:
         yield ("transfer",), "has no effect without prefill and decode pools", "leave it out"
+    elif transfer.link is None and (transfer.bandwidth is None or transfer.latency is None):
+        yield ("transfer",), "no link", "link: a name of `sim list links`, or bandwidth and latency"
 
 
 def slo(section: Any) -> Iterator[Fault]:

@@ -125,6 +125,7 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 
 AcceleratorName = Annotated[str, *_name_of("accelerators")]
+LinkName = Annotated[str, *_name_of("links")]
 PresetName = Annotated[str, *_name_of("presets")]
 RouterName = Annotated[str, *_name_of("routers")]
 PolicyName = Annotated[str, *_name_of("policies")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,7 +53,9 @@ def resolve(scenario: s.Scenario, document: Node, files: Mapping[Place, Path]) -
     pools = tuple(_pool(name, pool, model, files, refuse) for name, pool in scenario.fleet.pools.items())
     if problems or model is None:
         raise InputError(list(dict.fromkeys(problems)))
-    fleet = r.FleetSpec(_plugin(scenario.fleet.router, ("fleet", "router"), files), pools, None)
+    fleet = r.FleetSpec(
+        _plugin(scenario.fleet.router, ("fleet", "router"), files), pools, _transfer(scenario.fleet)
+    )
     workload, run = _workload(scenario.workload, files), _run(scenario, pools)
     filled = document_of(scenario, fleet, run, digests)
     return r.Resolved(
@@ -175,6 +178,20 @@ def _policy_file(at: Place, files: Mapping[Place, Path]) -> Path | None:
 def _plugin(section: s.PluginSection, at: Place, files: Mapping[Place, Path]) -> r.Plugin:
     path = files.get((*at, "name"), files.get(at))
     return r.Plugin(section.name if path is None else str(path.absolute()), section.options)
+
+
+def _transfer(section: s.FleetSection) -> r.TransferSpec | None:
+    """The link of its name, or one of its own; bandwidth and latency given count before the catalogue's."""
+    given = section.transfer
+    if given is None:
+        return None
+    if given.link is not None:
+        link: catalog.Link = catalog.load("links", given.link)
+    else:
+        link = catalog.Link(name="own", bytes_per_s=0.0, latency_s=0.0, source="the scenario", kind="assumed")
+    width = link.bytes_per_s if given.bandwidth is None else given.bandwidth
+    latency = link.latency_s if given.latency is None else given.latency
+    return r.TransferSpec(given.connector, replace(link, bytes_per_s=width, latency_s=latency))
 
 
 def _slo(section: s.SloSection | None) -> r.SloSpec | None:

@@ -15,6 +15,7 @@ from simulator.scenario.fields import (
     CountOrZero,
     Factor,
     FormatName,
+    LinkName,
     Name,
     PolicyName,
     PresetName,
@@ -217,7 +218,7 @@ class TransferSection(Section):
 
     connector: Literal["nixl"] = "nixl"
     """The protocol."""
-    link: str | None = None
+    link: LinkName | None = None
     """A name of `sim list links`."""
     bandwidth: BytesPerSecond | None = None
     """Of one direction."""

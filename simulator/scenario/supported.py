@@ -18,18 +18,10 @@ def unsupported(scenario: Any, document: Node) -> list[Problem]:
 
 
 def _found(scenario: Any) -> Iterator[tuple[tuple[str, ...], str, str]]:
-    if scenario.fleet.transfer is not None:
-        yield ("fleet", "transfer"), "the transfer of KV caches between pools", "leave it out"
-    if len(scenario.fleet.pools) > 1:
-        yield ("fleet", "pools"), "more than one pool", "one pool"
     for name, pool in scenario.fleet.pools.items():
         at = ("fleet", "pools", name)
-        if pool.role != "both":
-            yield (*at, "role"), f"role {pool.role}: disaggregated prefill and decode", "both"
         for key in ("pipeline_parallel_size", "data_parallel_size"):
             if getattr(pool, key) > 1:
                 yield (*at, key), f"{key} over 1", "1, with tensor_parallel_size for larger models"
         if pool.enable_expert_parallel:
             yield (*at, "enable_expert_parallel"), "expert parallelism", "false"
-        if pool.router is not None:
-            yield (*at, "router"), "a router of one pool", "the fleet's router"

@@ -131,7 +131,6 @@ def test_defaults_written_out_are_no_options_without_effect(problems: Problems) 
         ("pipeline_parallel_size: 2", "not supported yet: pipeline_parallel_size over 1"),
         ("data_parallel_size: 2", "not supported yet: data_parallel_size over 1"),
         ("enable_expert_parallel: true", "not supported yet: expert parallelism"),
-        ("router: random", "not supported yet: a router of one pool"),
     ],
 )
 def test_not_supported_yet_is_said(problems: Problems, pool: str, said: str) -> None:
@@ -139,21 +138,41 @@ def test_not_supported_yet_is_said(problems: Problems, pool: str, said: str) -> 
     assert [problem.what for problem in found] == [said]
 
 
-def test_a_disaggregated_fleet_is_not_supported_yet(problems: Problems) -> None:
-    text = """\
+DISAGGREGATED = """\
 fleet:
   pools:
     serve: null
-    prefill: {role: prefill, replicas: 2, accelerator: h100-sxm, tensor_parallel_size: 2}
+    prefill: {role: prefill, replicas: 2, accelerator: h100-sxm, tensor_parallel_size: 2, router: random}
     decode: {role: decode, replicas: 2, accelerator: h200-sxm}
   transfer: {connector: nixl, bandwidth: 50 GB/s, latency: 20 us}
 """
-    found = problems(text)
-    assert found
-    assert all(problem.what.startswith("not supported yet: ") for problem in found)
-    assert {problem.where.rpartition("child.yaml:")[2] for problem in found} == {
-        "3:3",
-        "5:21",
-        "6:20",
-        "7:3",
-    }
+
+
+def test_a_disaggregated_fleet(problems: Problems, minimal: Path) -> None:
+    assert not problems(DISAGGREGATED)
+    fleet = load(minimal.parent / "child.yaml").fleet
+    assert [(pool.name, pool.role, pool.replicas) for pool in fleet.pools] == [
+        ("prefill", "prefill", 2),
+        ("decode", "decode", 2),
+    ]
+    assert fleet.pools[0].router is not None
+    assert fleet.transfer is not None
+    assert (fleet.transfer.link.bytes_per_s, fleet.transfer.link.latency_s) == (50e9, 20e-6)
+
+
+@pytest.mark.parametrize(
+    ("sets", "said"),
+    [
+        (["fleet.transfer=null"], "fleet: transfer is missing"),
+        (["fleet.transfer.latency=null"], "fleet.transfer: no link"),
+        (["fleet.transfer.link=nowhere"], "fleet.transfer.link: unknown link 'nowhere'"),
+        (["fleet.pools.decode=null"], "a prefill pool without a decode pool"),
+        (["fleet.pools.prefill=null"], "a decode pool without a prefill pool"),
+        (
+            ["fleet.pools.more={role: prefill, accelerator: h100-sxm}"],
+            "fleet.pools.prefill.router: has no effect: several pools share the fleet's router",
+        ),
+    ],
+)
+def test_a_disaggregated_fleet_is_whole(problems: Problems, sets: list[str], said: str) -> None:
+    assert said in str(problems(DISAGGREGATED, *sets)[0])

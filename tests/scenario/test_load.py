@@ -253,9 +253,9 @@ def test_loading_is_quick(minimal: Path) -> None:
     gc.collect()
     times = []
     for _ in range(5):
-        start = time.perf_counter()
+        start = time.process_time()
         load(minimal)
-        times.append(time.perf_counter() - start)
+        times.append(time.process_time() - start)
     assert min(times) < 0.06
 
 
