@@ -8,12 +8,12 @@ from collections.abc import Callable
 import simpy
 
 from simulator.engine.replica import Replica
-from simulator.engine.request import Request
+from simulator.engine.request import NEVER, Request
 from simulator.fleet.build import build as build_fleet
 from simulator.fleet.build import price
 from simulator.fleet.client import Client
 from simulator.fleet.fleet import Fleet, Hop
-from simulator.results.record import FINISHED, FLUSH_ROWS, Recorder
+from simulator.results.record import FINISHED, FLUSH_ROWS, UNFINISHED, Recorder
 from simulator.results.run import RunResult, assemble
 from simulator.scenario.resolved import Resolved
 from simulator.workload.build import build as build_workload
@@ -79,13 +79,7 @@ class Run:
 
     def ended(self, replica: Replica, request: Request, hop: Hop | None, now: float) -> None:
         """A request has all its tokens."""
-        first = request if hop is None else hop.request
-        self._rows.append(
-            (
-                request.row, FINISHED, replica.index, first.first_scheduled_s, request.first_token_s, now,
-                request.emitted, first.cached, request.preemptions,
-            )
-        )  # fmt: skip
+        self._rows.append(request_row(replica, request, hop, FINISHED, now))
         self._client.ended(request, now)
         self._done += 1
         if not self._done % REPORT_EVERY:
@@ -120,6 +114,8 @@ class Run:
     def _stop(self) -> None:
         for replica in self._fleet.replicas:
             replica.stop(self._env.now)
+            for request in replica.inside():
+                self._rows.append(request_row(replica, request, self._fleet.hop(request), UNFINISHED, NEVER))
 
     def counters(self) -> dict[str, int]:
         replicas = self._fleet.replicas
@@ -127,3 +123,24 @@ class Run:
             "engine_steps": sum(replica.steps for replica in replicas),
             "engine_steps_from_totals": sum(replica.totals for replica in replicas),
         }
+
+
+def request_row(
+    replica: Replica, request: Request, hop: Hop | None, state: int, finish_s: float
+) -> tuple[int | float, ...]:
+    """What the recorder is told of a request, in the order of results.record.RequestRow."""
+    if hop is None:
+        return (
+            request.row, state, replica.index, -1,
+            request.first_scheduled_s, NEVER, NEVER, NEVER, NEVER, request.first_token_s, finish_s,
+            request.emitted, request.cached, request.preemptions,
+            request.own_s, request.stretched_s, request.paused_s,
+        )  # fmt: skip
+    before = hop.request
+    return (
+        request.row, state, replica.index, hop.replica.index,
+        before.first_scheduled_s, hop.ended_s, hop.load_start_s, hop.load_end_s, request.first_scheduled_s,
+        request.first_token_s, finish_s,
+        request.emitted, before.cached, request.preemptions + before.preemptions,
+        before.own_s, request.stretched_s, request.paused_s,
+    )  # fmt: skip

@@ -23,7 +23,11 @@ def _base() -> Resolved:
 
 
 def scenario(
-    replicas: int = 1, step_s: float | None = None, router: str = "round_robin", run: Any = None, **engine: Any
+    replicas: int = 1,
+    step_s: float | None = None,
+    router: str = "round_robin",
+    run: Any = None,
+    **engine: Any,
 ) -> Resolved:
     """Llama-3.1-8B on H100s, or steps of step_s seconds, with engine arguments as wanted."""
     base = _base()

@@ -32,6 +32,16 @@ class Serving:
     first_s: float
 
 
+def request_row(
+    row: int, state: int, replica: int, scheduled_s: float, token_s: float, finish_s: float, emitted: int
+) -> tuple[float, ...]:
+    """A request served by one replica, as RequestRow: no hits, no preemption, all of its prefill its own."""
+    own = 0.0 if np.isnan(token_s) else token_s - scheduled_s
+    nan = np.nan
+    times = (scheduled_s, nan, nan, nan, nan, token_s, finish_s)
+    return (row, state, replica, -1, *times, emitted, 0, 0, own, 0.0, 0.0)
+
+
 def workload_table(arrival: np.ndarray, prompt: np.ndarray, output: np.ndarray) -> pa.Table:
     """The columns that every workload brings."""
     whole = {"prompt_tokens": prompt.astype(np.int32), "output_tokens": output.astype(np.int32)}
@@ -61,7 +71,7 @@ def serve(table: pa.Table, recorder: Recorder, replica: int, rows: list[int]) ->
         running |= {row: Serving(1, prompt[row] + 1, start, now) for row in new}
         for row in [row for row, one in running.items() if one.emitted >= output[row]]:
             one = running.pop(row)
-            recorder.requests.append((row, 0, replica, one.start_s, one.first_s, now, one.emitted, 0, 0))
+            recorder.requests.append(request_row(row, 0, replica, one.start_s, one.first_s, now, one.emitted))
 
 
 def step(

@@ -9,7 +9,7 @@ is made at the end of step k, before k's outputs are processed, from those who h
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from simpy import Environment
 from simpy.events import Event, EventPriority
@@ -66,6 +66,8 @@ class Replica:
         "start_s",
         "step",
         "steps",
+        "stretch_s",
+        "stretching_s",
         "totals",
         "unseen",
         "used",
@@ -115,7 +117,7 @@ class Replica:
         self.anchor: Anchor | None = None
         self.due = self.unseen = False
         self.repeat = 1
-        self.start_s = self.end_s = 0.0
+        self.start_s = self.end_s = self.stretch_s = self.stretching_s = 0.0
         self.used = self.steps = self.totals = self.wasted = self.waiting_tokens = 0
         self.left_before: list[Request] = NOBODY
         self.returning: list[Request] = NOBODY
@@ -191,6 +193,15 @@ class Replica:
                 anchor.steps += done
             self._close_anchor()
 
+    def inside(self) -> Iterator[Request]:
+        """Requests that have not ended here: arriving, waiting, loading or running."""
+        yield from self.arriving
+        for request in self.batch.everyone():
+            if request.since >= 0:
+                request.emitted = max(request.emitted, self.batch.computed(request) - request.prompt)
+            if request not in self.arriving:
+                yield request
+
     def _plan_soon(self) -> None:
         if not self.due:
             self.due = True
@@ -228,6 +239,8 @@ class Replica:
         index = batch.step - 1
         if self.returning or self.wasted:
             self._odd_gaps(now)
+        if step.chunks:
+            self._share_time(step, now - self.start_s)
         if step.finals:
             self._first_tokens(step, now)
         if batch.args.async_scheduling:
@@ -263,10 +276,21 @@ class Replica:
                 self._take_arrivals(seen_s)
         self.next = self._planned(seen_s, now)
 
+    def _share_time(self, step: Step, length: float) -> None:
+        """Whose time a mixed step was: its length by tokens, and what it cost those that only decode."""
+        self.stretch_s += self.stretching_s
+        tokens = step.decodes + sum(size for size, _ in step.chunks)
+        for request, (size, _) in zip(step.requests, step.chunks):
+            if request.first_token_s != request.first_token_s:
+                request.own_s += on_grid(length * size / tokens)
+
     def _first_tokens(self, step: Step, now: float) -> None:
         for request in step.finals:
+            request.stretch_mark_s = self.stretch_s
             if request.first_token_s == request.first_token_s:
-                self.recorder.gaps.append((now - request.last_token_s, 1))
+                pause = now - request.last_token_s
+                request.paused_s += pause
+                self.recorder.gaps.append((pause, 1))
             else:
                 request.first_token_s = now
 
@@ -274,6 +298,8 @@ class Replica:
         self.outstanding -= 1
         self.waiting_tokens -= request.counted
         self.unseen = True
+        if request.counted == 0:
+            request.stretched_s += self.stretch_s - request.stretch_mark_s
         if request.since >= 0 and self.next is not None and request not in self.next.left_out:
             self.wasted += 1
         if self.watchers:
@@ -375,6 +401,8 @@ class Replica:
         for request in [*sampled, *step.left_out]:
             if request not in self.left_before:
                 request.last_token_s = now
+        for request in sampled:
+            request.stretched_s += self.stretch_s - request.stretch_mark_s
 
     def _finish_empty(self, step: Step, now: float) -> None:
         """A step without work takes no time; what the one before it freed can be used by the next (R70)."""
@@ -441,6 +469,10 @@ class Replica:
         work = Work(step.decodes, step.context_sum, tuple(step.chunks), step.decodes + len(step.finals))
         price = self.cost.price(work)
         length = on_grid(price.seconds)
+        self.stretching_s = 0.0
+        if work.decodes:
+            line = self.cost.decode_line(work.decodes, work.context_sum)
+            self.stretching_s = max(length - on_grid(line.base_s + line.per_token_s * work.context_sum), 0.0)
         used = self.batch.cache.total - self.batch.cache.free
         self.recorder.step_runs.append(mixed_row(self.index, now, length, step, work, price, used))
         return length

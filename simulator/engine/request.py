@@ -41,8 +41,10 @@ class Request:
         "order",
         "output",
         "output_segment",
+        "own_s",
         "parts",
         "path",
+        "paused_s",
         "pieces",
         "preemptions",
         "priority",
@@ -56,6 +58,8 @@ class Request:
         "session",
         "since",
         "skipped",
+        "stretch_mark_s",
+        "stretched_s",
         "target",
         "tenant",
         "whole",
@@ -106,6 +110,7 @@ class Request:
         self.first_scheduled_s = NEVER
         self.first_token_s = NEVER
         self.last_token_s = NEVER
+        self.own_s = self.paused_s = self.stretched_s = self.stretch_mark_s = 0.0
         self.remote = False
         self.load_order = -1
         self.sends = False

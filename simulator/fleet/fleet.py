@@ -110,6 +110,10 @@ class Fleet:
         stage.left(replica)
         self._ended(replica, request, hop, now)
 
+    def hop(self, request: Request) -> Hop | None:
+        """The request's way through prefill, once it is past it."""
+        return self._hops.get(request.row)
+
     def _hand_over(self, replica: Replica, request: Request, now: float) -> None:
         """R80: its one token is thrown away, the same prompt goes to the decode side."""
         assert self.decode is not None

@@ -5,12 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from simulator.report.terminal import number, scaled, share
-from simulator.results.waterfall import PARTS, Explanation
+from simulator.results.waterfall import Explanation
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-_COLOURS = {"queue_s": "yellow", "prefill_s": "cyan", "decode_s": "blue"}
+_SHOWN = {
+    "queue_s": ("queue", "yellow"),
+    "prefill_own_s": ("prefill, its own", "cyan"),
+    "prefill_shared_s": ("prefill, others'", "magenta"),
+    "transfer_wait_s": ("transfer, waiting", "yellow"),
+    "transfer_move_s": ("transfer, moving", "green"),
+    "decode_own_s": ("decode", "blue"),
+    "decode_stretched_s": ("decode, stretched", "magenta"),
+    "preempted_s": ("preempted", "red"),
+}
+"""Parts of the waterfall: what a reader sees, and its colour."""
+
+_ALWAYS = ("queue_s", "prefill_own_s", "decode_own_s")
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 
@@ -21,16 +33,16 @@ def show(explanation: Explanation, name: str, console: Console) -> None:
     row = explanation.request
     console.print(Text(f"Request {row['request']} of {name}: {_end(row)}", style="bold"))
     console.print(Text(_what(row)))
-    width = max(10, min(console.width, 100) - 48)
-    for part in PARTS:
-        if row[part] is not None:
-            line = Text(f"  {part.removesuffix('_s'):8} {time(row[part]):>9}  ")
-            line.append(bar(row[part] / row["e2e_s"] if row["e2e_s"] else 0.0, width), style=_COLOURS[part])
+    width = max(10, min(console.width, 100) - 57)
+    for part, (label, colour) in _SHOWN.items():
+        if row[part] is not None and (row[part] or part in _ALWAYS):
+            line = Text(f"  {label:17} {time(row[part]):>9}  ")
+            line.append(bar(row[part] / row["e2e_s"] if row["e2e_s"] else 0.0, width), style=colour)
             line.append(f" {_slower(explanation, part)}")
             console.print(line)
     for key, label in (("e2e_s", "E2E"), ("ttft_s", "TTFT"), ("tpot_s", "TPOT")):
         if row[key] is not None:
-            console.print(Text(f"  {label:8} {time(row[key]):>9}  {_slower(explanation, key)}"))
+            console.print(Text(f"  {label:17} {time(row[key]):>9}  {_slower(explanation, key)}"))
     if explanation.meanwhile:
         console.print(Text(_meanwhile(row, explanation.meanwhile), style="dim"))
 
@@ -50,7 +62,8 @@ def bar(part: float, width: int) -> str:
 
 def _end(row: dict[str, Any]) -> str:
     where = f" on {row['replica']}" if row["replica"] is not None else ""
-    return f"{row['state'].replace('_', ' ')}{where}"
+    before = f", prefilled on {row['prefill_replica']}" if row["prefill_replica"] is not None else ""
+    return f"{row['state'].replace('_', ' ')}{where}{before}"
 
 
 def _what(row: dict[str, Any]) -> str:

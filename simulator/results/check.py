@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from simulator.arrow import values
 from simulator.results.columns import codes
+from simulator.results.parts import PARTS, WATERFALL
 from simulator.results.record import FINISHED, STATES
 from simulator.units import GRID_S
 
@@ -22,9 +23,8 @@ _READ = (
     "first_scheduled_s",
     "first_token_s",
     "finish_s",
-    "queue_s",
-    "prefill_s",
-    "decode_s",
+    *PARTS,
+    *WATERFALL[1:],
 )
 _COUNTS = ("output_tokens", "prompt_tokens", "emitted", "hit_tokens", "preemptions")
 
@@ -56,11 +56,15 @@ def times_in_order(columns: Columns) -> None:
 
 
 def parts_sum(columns: Columns) -> None:
-    """queue + prefill + decode is the end-to-end time, to the last bit."""
-    total = columns["queue_s"] + columns["prefill_s"] + columns["decode_s"]
-    wrong = (total != columns["e2e_s"]) & ~np.isnan(columns["e2e_s"])
-    row = int(wrong.argmax())
-    assert not wrong.any(), f"request {row}: parts sum to {total[row]}, end to end {columns['e2e_s'][row]}"
+    """The parts are the end-to-end time, to the last bit, the coarse ones and the fine; none is negative."""
+    for parts in (PARTS, WATERFALL):
+        total: NDArray[np.float64] = np.sum([columns[name] for name in parts], axis=0)
+        wrong = (total != columns["e2e_s"]) & ~np.isnan(columns["e2e_s"])
+        row = int(wrong.argmax())
+        assert not wrong.any(), f"request {row}: {parts} sum to {total[row]}, not {columns['e2e_s'][row]}"
+    for name in WATERFALL:
+        least = float(np.nanmin(columns[name], initial=0.0))
+        assert least >= 0.0, f"{name} of request {int(np.nanargmin(columns[name]))} is {least}"
 
 
 def tokens_conserved(columns: Columns, finished: NDArray[np.bool_], timeline: pa.Table) -> dict[str, int]:

@@ -22,17 +22,31 @@ UNSEEN = -1
 
 
 class RequestRow(NamedTuple):
-    """What the engine says of a request at its end. Seconds, NaN: it never happened; replica −1: none."""
+    """What the engine says of a request at its end. Seconds, NaN: it never happened; replica −1: none.
+
+    prefill_replica computed the prompt, if another did; then prefill_end_s: it handed over; load_start_s,
+    load_end_s: its KV travelled; decode_start_s: the decode side's first step for it. prefill_own_s: of the
+    prefill's time, its own share of the steps; stretched_s: of the decode's time, what others' prefill chunks
+    added; preempted_s: from the last token before a preemption to the next one.
+    """
 
     row: int
     state: int
     replica: int
+    prefill_replica: int
     first_scheduled_s: float
+    prefill_end_s: float
+    load_start_s: float
+    load_end_s: float
+    decode_start_s: float
     first_token_s: float
     finish_s: float
     emitted: int
     hit_tokens: int
     preemptions: int
+    prefill_own_s: float
+    stretched_s: float
+    preempted_s: float
 
 
 class StepRow(NamedTuple):
@@ -166,13 +180,12 @@ class Recorder:
 
 
 def _empty_columns(n: int) -> dict[str, NDArray[Any]]:
-    return {
-        "state": np.full(n, UNSEEN, np.int8),
-        "replica": np.full(n, -1, np.int32),
-        "first_scheduled_s": np.full(n, np.nan),
-        "first_token_s": np.full(n, np.nan),
-        "finish_s": np.full(n, np.nan),
-        "emitted": np.zeros(n, np.int32),
-        "hit_tokens": np.zeros(n, np.int32),
-        "preemptions": np.zeros(n, np.int32),
+    """A column for each field of RequestRow but the row itself, as if nothing had happened."""
+    empty: dict[str, tuple[float, type[np.generic]]] = {
+        "state": (UNSEEN, np.int8),
+        "replica": (-1, np.int32),
+        "prefill_replica": (-1, np.int32),
+        **dict.fromkeys(("emitted", "hit_tokens", "preemptions"), (0, np.int32)),
+        **dict.fromkeys(("prefill_own_s", "stretched_s", "preempted_s"), (0.0, np.float64)),
     }
+    return {name: np.full(n, *empty.get(name, (np.nan, np.float64))) for name in RequestRow._fields[1:]}

@@ -113,6 +113,17 @@ def merge(results: Sequence[RunResult]) -> RunResult:
     )
 
 
+HAPPENED = (
+    "first_scheduled_s",
+    "prefill_end_s",
+    "load_start_s",
+    "load_end_s",
+    "decode_start_s",
+    "first_token_s",
+    "finish_s",
+)
+
+
 def run_end(recorder: Recorder) -> float:
     """The last instant of the run: the last that happened to a request, or the end of the last step."""
     columns = recorder.columns()
@@ -125,13 +136,14 @@ def _requests(workload: pa.Table, recorder: Recorder, replication: int) -> pa.Ta
     columns, n = recorder.columns(), len(workload)
     times = _times(columns, recorder.sent_s)
     output = arrow_values(workload["output_tokens"])
-    names = ("queue_s", "prefill_s", "decode_s", "e2e_s", "ttft_s")
+    replicas = [replica.name for replica in recorder.replicas]
     added = {
         "sent_s": nullable(recorder.sent_s),
         "state": labels(columns["state"], STATES),
-        "replica": labels(columns["replica"], [replica.name for replica in recorder.replicas]),
-        **{name: nullable(columns[name]) for name in ("first_scheduled_s", "first_token_s", "finish_s")},
-        **{name: nullable(times[name]) for name in names},
+        "replica": labels(columns["replica"], replicas),
+        "prefill_replica": labels(columns["prefill_replica"], replicas),
+        **{name: nullable(columns[name]) for name in HAPPENED},
+        **{name: nullable(column) for name, column in times.items()},
         "tpot_s": nullable(_tpot(columns, output)),
         **{name: arrow_column(columns[name]) for name in ("emitted", "hit_tokens", "preemptions")},
     }
@@ -144,17 +156,39 @@ def _requests(workload: pa.Table, recorder: Recorder, replication: int) -> pa.Ta
 
 
 def _times(columns: dict[str, NDArray[Any]], sent: Floats) -> dict[str, Floats]:
-    """The parts of each latency. A request that ends early ends the part it is in; later ones are zero."""
-    finish = columns["finish_s"]
-    scheduled = np.where(np.isnan(columns["first_scheduled_s"]), finish, columns["first_scheduled_s"])
-    token = np.where(np.isnan(columns["first_token_s"]), finish, columns["first_token_s"])
+    """Latencies and their parts, which sum to e2e_s exactly: queue, prefill, transfer, decode; and those
+    of each.
+
+    A request that ends early ends the part it is in; later ones are zero.
+    """
+    finish, token = columns["finish_s"], columns["first_token_s"]
+    handed = ~np.isnan(columns["prefill_end_s"])
+    scheduled = _else(columns["first_scheduled_s"], finish)
+    prefilled = _else(np.where(handed, columns["prefill_end_s"], token), finish)
+    loading = _else(columns["load_start_s"], np.where(handed, finish, prefilled))
+    loaded = _else(columns["load_end_s"], np.where(handed, finish, prefilled))
+    decoding = _else(columns["decode_start_s"], np.where(handed, finish, prefilled))
+    prefill, decode = prefilled - scheduled, finish - decoding
+    own = np.minimum(columns["prefill_own_s"], prefill)
     return {
         "queue_s": scheduled - sent,
-        "prefill_s": token - scheduled,
-        "decode_s": finish - token,
+        "prefill_s": prefill,
+        "transfer_s": decoding - prefilled,
+        "decode_s": decode,
         "e2e_s": finish - sent,
-        "ttft_s": columns["first_token_s"] - sent,
+        "ttft_s": token - sent,
+        "prefill_own_s": own,
+        "prefill_shared_s": prefill - own,
+        "transfer_wait_s": (loading - prefilled) + (decoding - loaded),
+        "transfer_move_s": loaded - loading,
+        "decode_own_s": decode - columns["stretched_s"] - columns["preempted_s"],
+        "decode_stretched_s": columns["stretched_s"] + 0.0 * decode,
+        "preempted_s": columns["preempted_s"] + 0.0 * decode,
     }
+
+
+def _else(times: Floats, otherwise: Floats) -> Floats:
+    return np.where(np.isnan(times), otherwise, times)
 
 
 def _tpot(columns: dict[str, NDArray[Any]], output: Ints) -> Floats:
@@ -169,7 +203,12 @@ def _timeline(recorder: Recorder, end: float, replication: int) -> pa.Table:
     edges = (len(recorder.replicas), columns["start_s"][:bins], columns["width_s"][:bins])
     rows, sent = recorder.columns(), recorder.sent_s
     over = np.where(np.isnan(rows["finish_s"]), end, rows["finish_s"])
-    scheduled = np.where(np.isnan(rows["first_scheduled_s"]), over, rows["first_scheduled_s"])
+    first = np.where(rows["prefill_replica"] < 0, rows["replica"], rows["prefill_replica"])
+    scheduled = _else(rows["first_scheduled_s"], over)
+    left = np.where(rows["prefill_replica"] < 0, over, _else(rows["prefill_end_s"], over))
+    taken = np.where(rows["prefill_replica"] < 0, over, _else(rows["decode_start_s"], over))
+    running = occupancy(scheduled, left, first, edges) + occupancy(taken, over, rows["replica"], edges)
+    waiting = occupancy(sent, scheduled, first, edges) + occupancy(left, taken, rows["replica"], edges)
     replica = columns.pop("replica")
     table = {
         "replication": arrow_column(np.full(len(replica), replication, np.int16)),
@@ -177,7 +216,7 @@ def _timeline(recorder: Recorder, end: float, replication: int) -> pa.Table:
         "pool": labels(replica, [facts.pool for facts in recorder.replicas]),
         "start_s": arrow_column(columns.pop("start_s")),
         "width_s": arrow_column(columns.pop("width_s")),
-        "running": arrow_column(occupancy(scheduled, over, rows["replica"], edges)),
-        "waiting": arrow_column(occupancy(sent, scheduled, rows["replica"], edges)),
+        "running": arrow_column(running),
+        "waiting": arrow_column(waiting),
     }
     return pa.table(table | {name: nullable(column) for name, column in columns.items()})

@@ -11,9 +11,9 @@ import pyarrow.compute as pc
 
 from simulator import arrow
 from simulator.errors import InputError, Problem
+from simulator.results.parts import PARTS, WATERFALL
 
-PARTS = ("queue_s", "prefill_s", "decode_s")
-RANKED = ("e2e_s", "ttft_s", "tpot_s", *PARTS)
+RANKED = ("e2e_s", "ttft_s", "tpot_s", *PARTS, *WATERFALL[1:])
 MEANWHILE = ("running", "waiting", "kv_use", "step_s")
 
 

@@ -12,6 +12,7 @@ from rich.console import Console
 from small_engine import FakeRun, make_run, make_scenario
 
 from simulator.report import request, terminal
+from simulator.results.parts import WATERFALL
 from simulator.results.summary import summarise
 from simulator.results.waterfall import explain
 
@@ -136,8 +137,7 @@ def test_a_request_is_explained_by_bars_that_add_up(fake_run: FakeRun) -> None:
     for label in ("queue", "prefill", "decode", "E2E", "TTFT", "meanwhile on serve/0"):
         assert label in text
     width = sum(
-        len(request.bar(found.request[part] / found.request["e2e_s"], 40).rstrip())
-        for part in ("queue_s", "prefill_s", "decode_s")
+        len(request.bar(found.request[part] / found.request["e2e_s"], 40).rstrip()) for part in WATERFALL
     )
     assert 39 <= width <= 43
 

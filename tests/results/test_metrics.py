@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from small_engine import FakeRun
+from small_engine import FakeRun, request_row
 
 from simulator.results.gaps import Weighted
 from simulator.results.metrics import DISTRIBUTIONS, SCALARS, evaluate
@@ -43,7 +43,7 @@ def test_the_worked_example_of_the_field(scenario: Resolved) -> None:
 
     recorder = Recorder(1, [ReplicaFacts("serve/0", "serve", 1, 0.0, 0.0, 10)])
     recorder.sent_s = np.zeros(1)
-    recorder.requests.append((0, 0, 0, 0.0, 0.5, 0.640625, 4, 0, 0))
+    recorder.requests.append(request_row(0, 0, 0, 0.0, 0.5, 0.640625, 4))
     steps = ((0.0, 0.5, 0), (0.5, 0.01953125, 1), (0.51953125, 0.01953125, 1), (0.5390625, 0.1015625, 1))
     for start, length, decodes in steps:
         recorder.step_runs.append(

@@ -49,7 +49,9 @@ def test_answers_of_random_length_make_an_m_g_1_queue(load: float, is_async: boo
 
 
 def test_many_at_once_wait_for_the_step_that_runs() -> None:
-    """With slots for all, a request waits for the end of the step under way: uniform over it when steps never stop."""
+    """With slots for all, a request waits for the end of the step under way: uniform over it when steps
+    never stop.
+    """
     spec = scenario(step_s=STEP_S, max_num_seqs=4096, async_scheduling=False, enable_prefix_caching=False)
     result = simulate(spec, load=poisson(200, 20_000, 8, 50))
     queue = result.requests["queue_s"].to_numpy()[2_000:]
@@ -59,7 +61,9 @@ def test_many_at_once_wait_for_the_step_that_runs() -> None:
 
 
 def test_asynchronous_scheduling_adds_one_step_of_waiting_for_the_first_token() -> None:
-    """A request that arrives while a step runs finds the next one planned already: one more to wait for (R71)."""
+    """A request that arrives while a step runs finds the next one planned already: one more to wait for
+    (R71).
+    """
     load = poisson(200, 20_000, 8, 50)
     first = {}
     for is_async in (False, True):
