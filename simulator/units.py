@@ -10,7 +10,7 @@ _SNAP = 1.5 * 2.0**24
 
 
 def on_grid(seconds: float) -> float:
-    """The nearest multiple of 2⁻²⁸ s (3.7 ns), for |seconds| < 97 days: sums and differences are then exact."""
+    """The nearest multiple of 2⁻²⁸ s (3.7 ns), |seconds| < 97 days: sums and differences are then exact."""
     return (seconds + _SNAP) - _SNAP
 
 

@@ -145,7 +145,9 @@ def _workload(workload: WorkloadSpec, document: dict[str, Any]) -> str:
 
 
 def _synthetic(synthetic: dict[str, Any]) -> str:
-    return f"synthetic {synthetic.get('name', '')}".strip()
+    arrivals = synthetic["arrivals"]
+    size = f"{arrivals['concurrency']} users" if "concurrency" in arrivals else f"{arrivals['rate']:g} /s"
+    return f"synthetic {synthetic.get('name', '')}".strip() + f", {arrivals['kind']} arrivals, {size}"
 
 
 def _pool(pool: PoolSpec) -> str:

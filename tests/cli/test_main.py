@@ -56,7 +56,7 @@ def test_help_imports_nothing_heavy() -> None:
 
 
 def test_help_is_quick() -> None:
-    """0.2 s from command to prompt: processor time, the best of some, so that a busy machine does not count."""
+    """0.2 s from command to prompt: processor time, so that a busy machine does not count."""
     times = []
     for _ in range(5):
         before = os.times()
