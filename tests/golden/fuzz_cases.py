@@ -33,6 +33,9 @@ PROFILES: dict[str, frozenset[str]] = {
     "pd-async": frozenset({"loads", "async", "tight", "stop"}),
     "echo": frozenset({"echo", "tight"}),
     "echo-priority": frozenset({"echo", "priority", "tight"}),
+    "starved": frozenset({"starved", "echo", "async"}),
+    "starved-turns": frozenset({"starved", "turns", "async", "tight"}),
+    "undone": frozenset({"priority", "turns", "async", "tight"}),
     "crowd": frozenset({"crowd", "tight"}),
     "everything": frozenset({"tight", "tree", "turns", "stop", "priority", "threshold"}),
 }
@@ -217,4 +220,6 @@ def _pool(rng: Random, traits: frozenset[str], block: int, limit: int, rows: lis
 def _budget(rng: Random, traits: frozenset[str], block: int, limit: int) -> int:
     if "no-chunk" in traits:
         return limit + rng.randint(0, limit)
+    if "starved" in traits:
+        return rng.randint(1, 5)
     return rng.choice((rng.randint(1, 8), rng.randint(2, 3 * block + 2), 16, 64, rng.randint(8, 300), 4096))
