@@ -24,7 +24,7 @@ from simulator.fleet.pool import Pool
 from simulator.plugins import find
 from simulator.results.record import Recorder
 from simulator.results.timeline import ReplicaFacts
-from simulator.scenario.resolved import ModelSpec, PoolSpec, Resolved
+from simulator.scenario.resolved import ModelSpec, Plugin, PoolSpec, Resolved
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +81,19 @@ def build(
         fleet[0].ended(replica, request, now)
 
     setting = Setting(scenario.seed, replication, scenario.slo)
+    roles = {pool.spec.role for pool in priced}
+    taking = "decode" if "decode" in roles else "both"
+    connected = {"prefill", taking} if "prefill" in roles else set()
     replicas: list[Replica] = []
     for pool in priced:
-        replicas += _replicas(pool, len(replicas), env, recorder, told, leap, exact, setting)
+        connector = pool.spec.role in connected
+        replicas += _replicas(pool, len(replicas), env, recorder, told, leap, exact, setting, connector)
     entry = _stage(scenario, [r for r in replicas if r.role != "decode"], replication)
-    handing = any(replica.role == "prefill" for replica in replicas)
-    taking = [r for r in replicas if r.role == "decode"] or [r for r in replicas if r.role == "both"]
-    decode = _stage(scenario, taking, replication) if handing else None
-    transfer = _transfer(scenario, replicas, env) if handing else None
-    fleet.append(Fleet(replicas, entry, decode, transfer, ended))
+    if not connected:
+        fleet.append(Fleet(replicas, entry, None, None, ended))
+    else:
+        decode = _stage(scenario, [r for r in replicas if r.role == taking], replication, handed=True)
+        fleet.append(Fleet(replicas, entry, decode, _transfer(scenario, replicas, env), ended))
     return fleet[0]
 
 
@@ -102,25 +106,32 @@ def _replicas(
     leap: bool,
     exact: bool,
     setting: Setting,
+    connector: bool,
 ) -> list[Replica]:
     spec, args = pool.spec, pool.spec.engine
     plan = find("planners", args.planner).plan
-    return [
+    replicas = [
         Replica(
             env, first + i, f"{spec.name}/{i}",
-            Batch(args, pool.blocks - 1, build_policy(args, setting), connector=spec.role == "decode"),
+            Batch(args, pool.blocks - 1, build_policy(args, setting), connector),
             pool.cost, plan, recorder, ended, leap, exact, spec.role,
         )
         for i in range(spec.replicas)
     ]  # fmt: skip
 
 
-def _stage(scenario: Resolved, replicas: list[Replica], replication: int) -> Stage:
+HANDED = Plugin("least_requests")
+"""Who takes prompts from prefill pools when the fleet's router chooses between pools."""
+
+
+def _stage(scenario: Resolved, replicas: list[Replica], replication: int, handed: bool = False) -> Stage:
     """Replicas that one router chooses among: their pool's own, or the fleet's."""
     names = list(dict.fromkeys(replica.name.rpartition("/")[0] for replica in replicas))
     specs = [spec for spec in scenario.fleet.pools if spec.name in names]
     plugin = (specs[0].router if len(specs) == 1 else None) or scenario.fleet.router
-    name = names[0] if len(names) == 1 else "fleet"
+    if handed and getattr(find("routers", plugin.name), "BETWEEN_POOLS", False):
+        plugin = HANDED
+    name = f"{names[0] if len(names) == 1 else 'fleet'}{'/handed' if handed else ''}"
     pool = Pool(name, replicas)
     random = rng.stream(scenario.seed, f"router/{name}", replication)
     return Stage(pool, router(plugin.name, plugin.options, pool, random))

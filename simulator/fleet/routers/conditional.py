@@ -18,6 +18,9 @@ from simulator.fleet.pool import Pool, Router
 from simulator.fleet.prefixes import Prefixes
 
 
+BETWEEN_POOLS = True
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """tokens: longest prompt that stays; remember: most prefixes in the router's record."""

@@ -1,0 +1,40 @@
+"""Random small fleets with prefill pools, made from those of fleets.py."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from fleets import Case, case
+
+from simulator.catalog import Link
+from simulator.plugins import names
+from simulator.scenario.resolved import Plugin, TransferSpec
+
+SHAPES = (("prefill", "decode"), ("prefill", "both"), ("prefill", "decode", "both"))
+ROUTERS = [name for name in names("routers") if name != "conditional"]
+
+
+def disaggregated(seed: int) -> Case:
+    """The same case for the same seed: its replicas spread over roles, and a link between them."""
+    made = case(seed)
+    rng = np.random.default_rng([seed, 1])
+    roles = SHAPES[int(rng.integers(len(SHAPES)))]
+    base = made.scenario.fleet.pools[0]
+    pools = []
+    for role in roles:
+        engine = replace(base.engine, async_scheduling=bool(rng.random() < 0.5))
+        router = Plugin(str(rng.choice(ROUTERS))) if role == "decode" else None
+        replicas = int(rng.integers(1, 4))
+        pools.append(replace(base, name=role, role=role, replicas=replicas, engine=engine, router=router))
+    link = Link(
+        name="test",
+        bytes_per_s=float(rng.choice([1e7, 1e9, 1e12])),
+        latency_s=float(rng.choice([0.0, 2e-5, 0.01])),
+        source="a test",
+    )
+    entry = Plugin("conditional", {"tokens": 20}) if "both" in roles else Plugin(str(rng.choice(ROUTERS)))
+    fleet = replace(
+        made.scenario.fleet, pools=tuple(pools), router=entry, transfer=TransferSpec("nixl", link)
+    )
+    return replace(made, scenario=replace(made.scenario, fleet=fleet))
