@@ -110,7 +110,7 @@ def _replicas(
 ) -> list[Replica]:
     spec, args = pool.spec, pool.spec.engine
     plan = find("planners", args.planner).plan
-    replicas = [
+    return [
         Replica(
             env, first + i, f"{spec.name}/{i}",
             Batch(args, pool.blocks - 1, build_policy(args, setting), connector),

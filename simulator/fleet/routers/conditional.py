@@ -17,7 +17,6 @@ from simulator.fleet.options import router as make_router
 from simulator.fleet.pool import Pool, Router
 from simulator.fleet.prefixes import Prefixes
 
-
 BETWEEN_POOLS = True
 
 
