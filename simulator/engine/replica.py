@@ -246,8 +246,11 @@ class Replica:
         if batch.args.async_scheduling:
             self._plan_ahead(repeat, now)
         self.step = None
+        free = batch.cache.free
         for request in complete(batch, index):
             self._end(request, now)
+        if batch.cache.free > free:
+            self.unseen = True
         if self.released:
             self._take_back()
         if env.peek() > now:
