@@ -30,7 +30,11 @@ VERBS = {
     "run": Verb("run:run", "Simulate a scenario, print its table, write a run folder."),
     "explain": Verb("explain:explain", "Where one request's latency went."),
     "trace": Verb("trace:trace", "Production traces: import from any known format."),
-    "validate": Verb("validate:validate", "Replay recorded engine schedules and print what differs."),
+    "roofline": Verb(
+        "roofline:roofline", "Where prefill and decode sit under the roof; batch, quantisation, hardware."
+    ),
+    "validate": Verb("validate:validate", "Recorded schedules and measured kernels against the simulator."),
+    "step": Verb("measure:step", "What one step costs, op by op."),
     "check": Verb("scenario:check", "Check a scenario without running it."),
     "list": Verb("catalogue:list_names", "What the catalogues hold: accelerators, models, routers, …"),
     "show": Verb("catalogue:show", "One catalogue entry, each figure with its source."),

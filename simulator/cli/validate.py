@@ -7,6 +7,7 @@ import sys
 
 import click
 
+from simulator.cli.measure import kernels
 from simulator.cli.options import json_option, quiet_option
 from simulator.errors import VALIDATION_FAILED
 
@@ -46,3 +47,6 @@ def schedules(paths: tuple[str, ...], exact: bool, as_json: bool, quiet: bool) -
         click.echo(f"{identical} identical of {len(verdicts)}")
     if identical < len(verdicts):
         sys.exit(VALIDATION_FAILED)
+
+
+validate.add_command(kernels)

@@ -132,11 +132,11 @@ def identity(kind: str, shapes: Array) -> Array:
 
 def formula(op: Op, accelerator: str, backend: str, dtype: str) -> float:
     """Seconds by the fit to exactly this kernel; NaN without one."""
-    rate = _own_rate(op.kind, accelerator, backend, dtype, *_attention_key(op))
+    rate = _own_rate(op.kind, accelerator, backend, dtype, *attention_key(op))
     return rate.seconds(op) if rate else float("nan")
 
 
-def _attention_key(op: Op) -> tuple[str, int]:
+def attention_key(op: Op) -> tuple[str, int]:
     """Cache format and head size, which attention's fits differ by; ("", 0) for other ops."""
     if "attention" not in op.kind and "mla" not in op.kind:
         return "", 0

@@ -110,7 +110,9 @@ def _decode(op: Op, near: Residuals) -> Factor:
     rows, columns = [math.log2(point) for point in SEQUENCES], [math.log2(point) for point in CONTEXTS]
 
     def factor(op: Op) -> float:
-        at = math.log2(op.shape[1])
-        return _between(rows, [_between(columns, row, at) for row in table], math.log2(op.shape[0]))
+        row, column = math.log2(op.shape[0]), math.log2(op.shape[1])
+        above = min(max(1, bisect_right(rows, row)), len(rows) - 1)
+        ends = [_between(columns, table[above - 1], column), _between(columns, table[above], column)]
+        return _between(rows[above - 1 : above + 1], ends, row)
 
     return factor

@@ -56,7 +56,7 @@ _new = tuple.__new__  # a NamedTuple's own constructor takes three times as long
 
 def _relevant(engine: EngineArgs) -> tuple[Any, ...]:
     """The arguments that a price depends on."""
-    limits = (engine.max_num_batched_tokens, engine.max_num_seqs)
+    limits = (engine.max_num_batched_tokens, engine.max_num_seqs, engine.max_model_len)
     return (engine.preset, engine.planner, *limits, engine.enforce_eager, engine.async_scheduling)
 
 
@@ -69,6 +69,7 @@ class Roofline:
     """A CostModel. Times in seconds; FLOPs and bytes are of all ranks together."""
 
     __slots__ = (
+        "_at",
         "_chunk",
         "_ends",
         "_head",
@@ -97,6 +98,7 @@ class Roofline:
         self._step_s, self._sequence_s = _overhead(plan, engine)
         self._ends = _knots()
         self._lines: dict[int, list[Segment | None]] = {}
+        self._at: dict[tuple[int, int], tuple[float, float, float]] = {}
         self._chunk: ChunkCost = self._first_chunk
 
     def price(self, work: Work) -> Price:
@@ -162,14 +164,16 @@ class Roofline:
         return segments[index] or self._fill_segment(decodes, index)
 
     def _first_chunk(self, tokens: int, context: int) -> tuple[float, float, float]:
-        self._chunk = chunk_cost(self.rates, self.engine.max_num_batched_tokens)
+        longest = max(self.engine.max_num_batched_tokens, self.engine.max_model_len)
+        self._chunk = chunk_cost(self.rates, longest)
         return self._chunk(tokens, context)
 
     def _fill_segment(self, decodes: int, index: int) -> Segment:
-        first, last = decodes * (self._ends[index - 1] if index else 1), decodes * self._ends[index]
+        starts = self._ends[index - 1] if index else 1
+        first, last = decodes * starts, decodes * self._ends[index]
         linear = self._mixed.get(decodes) or self.tokens.fill(decodes)
         head = self._head.get(decodes) or self.tokens.fill_samples(decodes)
-        at_first, at_last = self._attention(decodes, first), self._attention(decodes, last)
+        at_first, at_last = (self._attention(decodes, end) for end in (starts, self._ends[index]))
         width = max(last - first, 1)
         slopes = [(b - a) / width for a, b in zip(at_first, at_last)]
         bases = [a - slope * first for a, slope in zip(at_first, slopes)]
@@ -186,18 +190,21 @@ class Roofline:
         self._lines[decodes][index] = found
         return found
 
-    def _attention(self, decodes: int, keys: int) -> tuple[float, float, float]:
-        """Of a decode-only step: its seconds are lengthened where the host launches kernels slower than they
-        run."""
-        if not decodes:
-            return 0.0, 0.0, 0.0
-        counted = decode_ops(self.plan, decodes, keys)
+    def _attention(self, decodes: int, context: int) -> tuple[float, float, float]:
+        """Of a decode-only step with `context` keys each, kept; its seconds are lengthened where the host
+        launches kernels slower than they run."""
+        found = self._at.get((decodes, context))
+        if found is not None:
+            return found
+        counted = decode_ops(self.plan, decodes, decodes * context) if decodes else []
         flops = sum(count * op.flops for op, count in counted)
         moved = sum(count * op.bytes for op, count in counted)
         seconds = self.rates.total(counted)
         if decodes > self._top:
             seconds = max(seconds, self._launch_s - self._mixed[decodes][0] - self._head[decodes][0])
-        return seconds, flops * self.plan.ranks, moved * self.plan.ranks
+        ranks = self.plan.ranks
+        found = self._at[decodes, context] = (seconds, flops * ranks, moved * ranks)
+        return found
 
 
 def _overhead(plan: Plan, engine: EngineArgs) -> tuple[float, float]:

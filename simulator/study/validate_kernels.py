@@ -160,6 +160,14 @@ def _kinds(group: Group) -> NDArray[np.str_]:
     return found
 
 
+MAIN = ("", "d 64", "d 128")
+
+
+def main_rows(group: Group) -> NDArray[np.bool_]:
+    """The rows that the main figures are about."""
+    return np.isin(_kinds(group), MAIN)
+
+
 def headline(lines: Iterable[Line], op: str, dtype: str) -> tuple[float, list[float]]:
     """The median over fits of the median error of vLLM's main rows of an op and format on the four measured
     data-centre parts, and those medians."""
@@ -171,6 +179,6 @@ def headline(lines: Iterable[Line], op: str, dtype: str) -> tuple[float, list[fl
         and line.backend == "vllm"
         and line.accelerator in wanted
         and (not dtype or line.dtype == dtype)
-        and line.kind in ("", "d 64", "d 128")
+        and line.kind in MAIN
     ]
     return (float(np.median(medians)) if medians else float("nan")), sorted(medians)
