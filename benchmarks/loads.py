@@ -26,7 +26,9 @@ def poisson_scenario() -> Resolved:
 def scenario(
     replicas: int = 8, router: str | None = None, step_s: float | None = None, **engine: Any
 ) -> Resolved:
-    """scenarios/poisson.yaml with other replicas, router or engine arguments; step_s: steps of that length."""
+    """scenarios/poisson.yaml with other replicas, router or engine arguments; step_s: steps of that
+    length.
+    """
     base = poisson_scenario()
     pool = base.fleet.pools[0]
     blocks = {"num_gpu_blocks_override": 200_001} if step_s else {}

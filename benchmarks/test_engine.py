@@ -55,14 +55,17 @@ def test_cost_does_not_grow_with_the_batch() -> None:
     """64 times as many sequences in a batch: no more time a request, on a replica that is always full."""
     seconds = {}
     for seqs in (16, 64, 256, 1024):
-        spec, load = scenario(replicas=1, step_s=0.01, max_num_seqs=seqs), arrivals(4000, 1e3)
+        spec = scenario(replicas=1, step_s=0.01, max_num_seqs=seqs)
+        load = arrivals(4000, 1e3)
         simulate(spec, load=load)
         seconds[seqs] = _best(lambda spec=spec, load=load: simulate(spec, load=load))
     assert max(seconds.values()) < 1.6 * seconds[16], seconds
 
 
 def test_cost_does_not_grow_with_the_queue() -> None:
-    """Overload at 3 times capacity: a request costs no more at the end of a long queue than of a short one."""
+    """Overload at 3 times capacity: a request costs no more at the end of a long queue than of a short
+    one.
+    """
     seconds = {}
     for n in (4000, 16_000):
         spec, load = scenario(replicas=2, max_num_seqs=128), arrivals(n, 150.0)
