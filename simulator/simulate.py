@@ -9,12 +9,14 @@ import simpy
 
 from simulator.engine.replica import Replica
 from simulator.engine.request import NEVER, Request
+from simulator.errors import InputError
 from simulator.fleet.build import build as build_fleet
 from simulator.fleet.build import price
 from simulator.fleet.client import Client
 from simulator.fleet.fleet import Fleet, Hop
 from simulator.results.record import FINISHED, FLUSH_ROWS, UNFINISHED, Recorder
 from simulator.results.run import RunResult, assemble
+from simulator.scenario.places import positioned
 from simulator.scenario.resolved import Resolved
 from simulator.workload.build import build as build_workload
 from simulator.workload.columns import Workload
@@ -39,16 +41,19 @@ def simulate(
     has a row a step; exact: every step is planned request by request; leap False: every step is an event
     of its own. Neither changes the result. Raises InputError for what cannot work, before any event.
     """
-    priced = price(scenario)
-    tokens = min(pool.spec.engine.max_model_len for pool in priced)
-    if load is None:
-        load = build_workload(scenario.workload, scenario.seed, replication, tokens)
     env = simpy.Environment()
-    facts = [facts for pool in priced for facts in pool.facts]
-    recorder = Recorder(len(load), facts, keep_steps, scenario.run.bin_s)
-    run = Run(env, recorder, len(load), progress)
     how = (leap and scenario.run.leap, exact or scenario.run.exact)
-    fleet = build_fleet(scenario, priced, replication, env, recorder, run.ended, *how)
+    try:
+        priced = price(scenario)
+        tokens = min(pool.spec.engine.max_model_len for pool in priced)
+        if load is None:
+            load = build_workload(scenario.workload, scenario.seed, replication, tokens)
+        facts = [facts for pool in priced for facts in pool.facts]
+        recorder = Recorder(len(load), facts, keep_steps, scenario.run.bin_s)
+        run = Run(env, recorder, len(load), progress)
+        fleet = build_fleet(scenario, priced, replication, env, recorder, run.ended, *how)
+    except InputError as error:
+        raise positioned(error, scenario.places) from None
     run.attach(fleet, Client(env, load, tokens, recorder.sent_s, fleet.send))
     complete = run.until(scenario.run.duration_s)
     provenance = {"workload": load.provenance, "cost": {pool.spec.name: pool.provenance for pool in priced}}

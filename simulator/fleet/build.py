@@ -24,7 +24,7 @@ from simulator.fleet.pool import Pool
 from simulator.plugins import find
 from simulator.results.record import Recorder
 from simulator.results.timeline import ReplicaFacts
-from simulator.scenario.resolved import ModelSpec, Plugin, PoolSpec, Resolved
+from simulator.scenario.resolved import Plugin, PoolSpec, Resolved
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +40,14 @@ class Priced:
 
 def price(scenario: Resolved) -> list[Priced]:
     """Every pool with its cost model. Raises InputError if the model does not fit."""
-    return [_priced(scenario.model, spec) for spec in scenario.fleet.pools]
+    return [_priced(scenario, spec) for spec in scenario.fleet.pools]
 
 
-def _priced(model: ModelSpec, spec: PoolSpec) -> Priced:
+def _priced(scenario: Resolved, spec: PoolSpec) -> Priced:
+    model, where = scenario.model, scenario.places.get(f"fleet.pools.{spec.name}", "")
     blocks = spec.engine.num_gpu_blocks_override if spec.step_s is not None else None
     if blocks is None:
-        blocks = memory.fit(model, spec.accelerator, spec.layout, spec.engine).num_gpu_blocks
+        blocks = memory.fit(model, spec.accelerator, spec.layout, spec.engine, where).num_gpu_blocks
     if spec.step_s is not None:
         fixed = FixedCost(spec.step_s)
         return Priced(spec, fixed, blocks, fixed.provenance, _facts(spec, 0.0, 0.0, blocks))
@@ -134,7 +135,8 @@ def _stage(scenario: Resolved, replicas: list[Replica], replication: int, handed
     name = f"{names[0] if len(names) == 1 else 'fleet'}{'/handed' if handed else ''}"
     pool = Pool(name, replicas)
     random = rng.stream(scenario.seed, f"router/{name}", replication)
-    return Stage(pool, router(plugin.name, plugin.options, pool, random))
+    where = "fleet.router" if plugin is scenario.fleet.router else f"fleet.pools.{names[0]}.router"
+    return Stage(pool, router(plugin.name, plugin.options, pool, random, where))
 
 
 def _transfer(scenario: Resolved, replicas: list[Replica], env: simpy.Environment) -> Transfer:
