@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 from runs import scenario
 
-from simulator.scenario.resolved import Resolved
+from simulator import catalog
+from simulator.scenario.engine_args import ABSENT
+from simulator.scenario.resolved import Resolved, Rules
 from simulator.workload.columns import UNSHARED, Workload, workload
 
 
@@ -19,13 +21,15 @@ class Case:
     load: Workload
 
 
-def case(seed: int) -> Case:
-    """The same case for the same seed."""
+def case(seed: int, preset: str = "vllm-0.33") -> Case:
+    """The same case for the same seed and preset."""
     rng = np.random.default_rng(seed)
     block = int(rng.choice([1, 4, 16, 16, 32]))
     blocks = int(rng.choice([12, 20, 40, 80, 200])) * 16 // block
-    limit = int(min(rng.choice([64, 128, 256, 512]), blocks * block))
+    limit = int(min(rng.choice([64, 128, 256, 512]), (blocks - (preset == "vllm-v0") * 2) * block))
     args = _engine(rng, block, limit)
+    if preset != "vllm-0.33":
+        args = _as_in(preset, rng, args)
     step_s = rng.choice([0.0, 0.0, 0.01, 2.0**-7])  # the last one makes instants coincide
     made = scenario(
         replicas=int(rng.integers(1, 4)),
@@ -55,6 +59,20 @@ def _engine(rng: np.random.Generator, block: int, limit: int) -> dict[str, Any]:
         "scheduler_reserve_full_isl": bool(rng.random() < 0.7),
         "prefill_schedule_interval": int(rng.choice([1, 1, 1, 3])),
     }
+
+
+def _as_in(preset: str, rng: np.random.Generator, args: dict[str, Any]) -> dict[str, Any]:
+    """The same arguments as far as the preset has them, and others of its own."""
+    known: catalog.Preset = catalog.load("presets", preset)
+    args |= {key: value for key, value in ABSENT.items() if key not in known.defaults}
+    if not args["enable_chunked_prefill"]:
+        args["max_num_batched_tokens"] = max(args["max_num_batched_tokens"], args["max_model_len"])
+    if "watermark" in known.defaults:
+        args["watermark"] = float(rng.choice([0.0, 0.01]))
+    if "preemption_mode" in known.defaults:
+        args |= {"preemption_mode": str(rng.choice(["recompute", "swap"])), "swap_space": 4.0e9}
+    rules = Rules(**{name: rule["value"] for name, rule in known.rules.items()})
+    return args | {"preset": preset, "planner": known.planner, "rules": rules}
 
 
 AGING = str(Path(__file__).parent / "engine" / "aging.py")

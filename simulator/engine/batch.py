@@ -15,6 +15,7 @@ from simulator.engine.policies import Policy
 from simulator.engine.prefix import PrefixCache
 from simulator.engine.queue import Fifo, Ranked, Turns, waiting_queue
 from simulator.engine.request import Request
+from simulator.engine.runs import ENDLESS
 from simulator.scenario.resolved import EngineArgs
 
 
@@ -44,10 +45,12 @@ class Batch:
         "frees",
         "held_back",
         "holding",
+        "host_free",
         "keeps_written",
         "last_prefill",
         "leaves",
         "loads",
+        "margin",
         "newest_decode",
         "now_s",
         "policy",
@@ -58,6 +61,7 @@ class Batch:
         "sending",
         "stale",
         "step",
+        "swapped",
         "waiting",
         "watermark",
     )
@@ -94,10 +98,14 @@ class Batch:
         self.held_back: list[tuple[int, Request, int, int]] = []
         self.sending: list[Request] = []
         self.scanned = -1
+        self.swapped: list[Request] = []
+        self.host_free = 0
+        reserved = -(-args.max_model_len // args.block_size) if args.rules.reserves_all else 0
+        self.margin = -ENDLESS if reserved else args.rules.spare_blocks
         self.cache: KVCache | PrefixCache = (
             PrefixCache(blocks, args.block_size, self.written, args.rules.unhashed_blocks_first)
             if args.enable_prefix_caching
-            else KVCache(blocks, args.block_size)
+            else KVCache(blocks, args.block_size, reserved)
         )
 
     def computed(self, request: Request) -> int:
@@ -218,22 +226,27 @@ class Batch:
         if request.since >= 0:
             held += scheduled
             known = computed if pending and request.since == self.step else computed + scheduled - pending
-            sampled = computed - request.prompt + 1
-            self.leaves[request.leave_step].remove(request)
-            self._uncount(request)
-            self.stop_writing(request)
-            self._stop(request, sampled, pending)
+            self.stop_decoding(request, pending)
         elif request.free_step >= 0:
             known = computed - pending
             self._stop(request, request.output, pending)
         else:
             self.prefilling.remove(request)
+            held = request.target if self.args.rules.takes_whole_prompts else computed
         self.cache.release(request, held, known)
         request.computed = 0
         request.since = request.free_step = -1
         request.preemptions += 1
         del self.running[request]
         self.waiting.put_back(request)
+
+    def stop_decoding(self, request: Request, pending: bool) -> None:
+        """Out of the totals before its end; pending: a token of it is in flight."""
+        sampled = self.computed(request) - request.prompt + 1
+        self.leaves[request.leave_step].remove(request)
+        self._uncount(request)
+        self.stop_writing(request)
+        self._stop(request, sampled, pending)
 
     def _stop(self, request: Request, sampled: int, pending: bool) -> None:
         self.frees[request.free_step].remove(request)
@@ -276,4 +289,5 @@ class Batch:
         """All who are in the system."""
         yield from self.running
         yield from self.holding
+        yield from self.swapped
         yield from self.waiting.in_order()

@@ -1,6 +1,4 @@
-"""KV-cache blocks without prefix caching: a count (SPEC R3, R30; with caching off their identity cannot
-be seen).
-"""
+"""KV-cache blocks without prefix caching (R3, R30): a count, since their identity cannot be seen."""
 
 from __future__ import annotations
 
@@ -8,12 +6,16 @@ from simulator.engine.request import Request
 
 
 class KVCache:
-    """Paged KV blocks of one replica. `total` usable ones (the null block is not counted), `free` of them."""
+    """KV blocks of one replica. `total` usable ones (the null block is not counted), `free` of them.
 
-    __slots__ = ("block_tokens", "free", "total")
+    reserved: what each request takes when it is admitted, for as long as it stays; 0: as its tokens need.
+    """
 
-    def __init__(self, total: int, block_tokens: int) -> None:
+    __slots__ = ("block_tokens", "free", "reserved", "total")
+
+    def __init__(self, total: int, block_tokens: int, reserved: int = 0) -> None:
         self.total = total
+        self.reserved = reserved
         self.free = total
         self.block_tokens = block_tokens
 
@@ -25,18 +27,19 @@ class KVCache:
         """Take the blocks of the first `tokens` tokens of a request that holds none; the caller has
         checked `free`.
         """
-        self.free -= -(-tokens // self.block_tokens)
+        self.free -= self.reserved or -(-tokens // self.block_tokens)
 
     def take(self, blocks: int) -> None:
-        """Take that many free blocks."""
-        self.free -= blocks
+        """Take that many free blocks, for what was not reserved."""
+        if not self.reserved:
+            self.free -= blocks
 
     def register(self, request: Request, tokens: int) -> None:
         """The first `tokens` tokens can be found by others from now on: not without prefix caching."""
 
     def release(self, request: Request, tokens: int, registered: int) -> None:
         """Give back the blocks that hold `tokens` tokens, of which `registered` can be found by others."""
-        self.free += -(-tokens // self.block_tokens)
+        self.free += self.reserved or -(-tokens // self.block_tokens)
 
     def forget(self, request: Request) -> None:
         """The request has ended."""

@@ -54,13 +54,16 @@ def repeats(batch: Batch, index: int, anchor: Anchor) -> int:
     if until < steps:
         steps = max(int(until), 1)
     block = batch.args.block_size
-    if decodes * ((steps + block - 2) // block) > batch.cache.free:
-        steps = min(steps, 1 + _steps_of_blocks(batch, batch.cache.free, decodes))
+    room = batch.cache.free - batch.margin
+    if decodes * ((steps + block - 2) // block) > room:
+        steps = min(steps, 1 + _steps_of_blocks(batch, room, decodes))
     return steps
 
 
 def _steps_of_blocks(batch: Batch, free: int, decodes: int) -> int:
-    """The steps from batch.step on whose blocks are free now."""
+    """The steps from batch.step on whose blocks are free now; none when less than nothing is."""
+    if free < 0:
+        return 0
     due, block = batch.due, batch.args.block_size
     cycles, left = divmod(free, decodes)
     steps = cycles * block

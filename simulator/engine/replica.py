@@ -15,10 +15,12 @@ from simpy import Environment
 from simpy.events import Event, EventPriority
 
 from simulator.cost.work import CostModel, Work
+from simulator.engine import stuck
 from simulator.engine.batch import Batch
 from simulator.engine.complete import complete, loaded, sent
 from simulator.engine.events import FINISH, PLAN, Alarm
 from simulator.engine.leap import Anchor, advance, blocks_of, boundary, end_s, repeats
+from simulator.engine.pauses import Pauses
 from simulator.engine.request import Request
 from simulator.engine.rows import anchor_row, mixed_row
 from simulator.engine.step import NOBODY, Step
@@ -43,7 +45,9 @@ class Replica:
         "arriving",
         "batch",
         "begin_load",
+        "copy_s",
         "cost",
+        "drought",
         "due",
         "end_s",
         "ended",
@@ -56,6 +60,7 @@ class Replica:
         "name",
         "next",
         "outstanding",
+        "pauses",
         "plan",
         "plan_last",
         "recorder",
@@ -119,6 +124,9 @@ class Replica:
         self.repeat = 1
         self.start_s = self.end_s = self.stretch_s = self.stretching_s = 0.0
         self.used = self.steps = self.totals = self.wasted = self.waiting_tokens = 0
+        self.copy_s = 0.0
+        self.pauses = Pauses()
+        self.drought = stuck.Drought()
         self.left_before: list[Request] = NOBODY
         self.returning: list[Request] = NOBODY
 
@@ -237,9 +245,9 @@ class Replica:
         repeat = self.repeat
         self._count(step)
         index = batch.step - 1
-        if self.returning or self.wasted:
+        if self.returning or self.wasted or self.pauses.over:
             self._odd_gaps(now)
-        if step.chunks:
+        if step.chunks or step.copied:
             self._share_time(step, now - self.start_s)
         if step.finals:
             self._first_tokens(step, now)
@@ -290,8 +298,9 @@ class Replica:
     def _first_tokens(self, step: Step, now: float) -> None:
         for request in step.finals:
             request.stretch_mark_s = self.stretch_s
+            request.last_token_s, before = now, request.last_token_s
             if request.first_token_s == request.first_token_s:
-                pause = now - request.last_token_s
+                pause = now - before
                 request.paused_s += pause
                 self.recorder.gaps.append((pause, 1))
             else:
@@ -322,6 +331,8 @@ class Replica:
         for request in self.returning:
             gaps.append((now - request.last_token_s, 1))
         gaps.append((length, -len(self.returning) - self.wasted))
+        if self.pauses.over:
+            gaps.extend(self.pauses.gaps(length, now))
         self.returning = NOBODY
         self.wasted = 0
 
@@ -386,6 +397,8 @@ class Replica:
                 request.cached = request.hit
         if step.preempted or step.left_out:
             self._interrupted(step, now)
+        for request in step.resumed:
+            self._resumed(request, now)
         if step.loads and self.begin_load is not None:
             for request, tokens in step.loads:
                 self.begin_load(self, request, tokens, now)
@@ -403,9 +416,16 @@ class Replica:
         sampled = [r for r in step.preempted if r.prompt + r.emitted > r.target or r in self.batch.stale]
         for request in [*sampled, *step.left_out]:
             if request not in self.left_before:
-                request.last_token_s = now
+                request.last_token_s = self.pauses.leave(request, now)
         for request in sampled:
             request.stretched_s += self.stretch_s - request.stretch_mark_s
+
+    def _resumed(self, request: Request, now: float) -> None:
+        """It decodes again without a prefill: its KV was kept on the host."""
+        self.waiting_tokens -= request.counted
+        request.counted = 0
+        request.paused_s += now - request.last_token_s
+        request.stretch_mark_s = self.stretch_s
 
     def _finish_empty(self, step: Step, now: float) -> None:
         """A step without work takes no time; what the one before it freed can be used by the next (R70)."""
@@ -415,11 +435,10 @@ class Replica:
     def _idle(self, now: float) -> None:
         self._close_anchor()
         batch = self.batch
-        if (batch.running or batch.waiting) and not batch.holding and not batch.sending:
-            rows = [request.row for request in batch.everyone()]
-            raise AssertionError(
-                f"{self.name} is stuck at {now} s: {len(rows)} requests, no step to run; rows {rows[:5]}"
-            )
+        left = batch.running or batch.waiting or batch.swapped
+        if left and not batch.holding and not batch.sending:
+            assert not batch.running, f"{self.name} at {now} s: nothing to run for {len(batch.running)} running"
+            raise stuck.explain(self.name, batch)
 
     # ── and started ───────────────────────────────────────────────────────────────────────────────
 
@@ -429,7 +448,13 @@ class Replica:
         if self.left_before:
             self.returning = [r for r in self.left_before if r.since >= 0 and r not in step.left_out]
         self.left_before = step.left_out
-        if step.chunks:
+        if step.resumed:
+            self.returning = [*self.returning, *step.resumed]
+        if step.alone:
+            self.pauses.hold(self.batch.decodes - sum(request.since >= 0 for request in step.finals), now)
+        elif self.pauses.groups:
+            self.pauses.end()
+        if step.chunks or step.copied:
             if self.anchor is not None:
                 self._close_anchor()
             self.repeat = 1
@@ -453,6 +478,8 @@ class Replica:
         batch = self.batch
         if not self.leaps or step.left_out or step.preempted or self.wasted or self.returning:
             return False
+        if self.pauses.over:
+            return False
         if batch.prefilling or batch.stale or batch.held_back:
             return False
         if batch.ready and not batch.full():
@@ -462,6 +489,7 @@ class Replica:
     def _new_anchor(self, step: Step, now: float) -> Anchor:
         if self.anchor is not None:
             self._close_anchor()
+        self.drought.steps = self.drought.tokens = 0
         line = self.cost.decode_line(step.decodes, step.context_sum)
         used = self.batch.cache.total - self.batch.cache.free
         self.anchor = anchor = Anchor(now, step.decodes, step.context_sum, line, used, len(step.preempted))
@@ -469,10 +497,11 @@ class Replica:
 
     def _mixed(self, step: Step, now: float) -> float:
         """Price and record a step with prefill in it; returns its length."""
+        self.drought.note(self.name, self.batch, step)
         work = Work(step.decodes, step.context_sum, tuple(step.chunks), step.decodes + len(step.finals))
         price = self.cost.price(work)
-        length = on_grid(price.seconds)
-        self.stretching_s = 0.0
+        length = on_grid(price.seconds + step.copied * self.copy_s)
+        self.stretching_s = length if step.alone and self.pauses.groups else 0.0
         if work.decodes:
             line = self.cost.decode_line(work.decodes, work.context_sum)
             self.stretching_s = max(length - on_grid(line.base_s + line.per_token_s * work.context_sum), 0.0)

@@ -22,7 +22,8 @@ def added(items: list[Item], item: Item) -> list[Item]:
 class Step:
     """One engine step. `chunks[i]` = (tokens, tokens computed before) of `requests[i]`; `finals`: those
     of them whose last chunk it is, each to get a token. `decodes` requests compute one token each and
-    read `context_sum` keys. totals: it was composed from totals, not request by request.
+    read `context_sum` keys. totals: it was composed from totals, not request by request. resumed: those
+    that decode again from the host's memory; copied: blocks that go to it or come from it (V8).
     """
 
     # Defaults of the class: most steps set few of these, and one is made an event.
@@ -32,11 +33,14 @@ class Step:
     admitted = NOBODY
     preempted = NOBODY
     left_out = NOBODY
+    resumed = NOBODY
     requests = NOBODY
     chunks: list[tuple[int, int]] = []  # noqa: RUF012  # never changed in place: `chunk` replaces it
     loads: list[tuple[Request, int]] = []  # noqa: RUF012  # likewise
     carried_prefill = False
     totals = False
+    alone = False
+    copied = 0
 
     def __init__(self, index: int) -> None:
         self.index = index

@@ -89,6 +89,8 @@ def build(
     for pool in priced:
         connector = pool.spec.role in connected
         replicas += _replicas(pool, len(replicas), env, recorder, told, leap, exact, setting, connector)
+        if pool.spec.engine.preemption_mode == "swap":
+            _give_host_memory(replicas[-pool.spec.replicas :], scenario.model, pool.spec)
     entry = _stage(scenario, [r for r in replicas if r.role != "decode"], replication)
     if not connected:
         fleet.append(Fleet(replicas, entry, None, None, ended))
@@ -119,6 +121,15 @@ def _replicas(
         )
         for i in range(spec.replicas)
     ]  # fmt: skip
+
+
+def _give_host_memory(replicas: list[Replica], model: ModelSpec, spec: PoolSpec) -> None:
+    """Room for swapped KV blocks on the host, and the seconds that PCIe takes for one (V8)."""
+    token_bytes = memory.kv_bytes_per_token_per_rank(model, spec.layout, spec.engine)
+    block_bytes = token_bytes * spec.engine.block_size
+    for replica in replicas:
+        replica.batch.host_free = int(spec.engine.swap_space // block_bytes)
+        replica.copy_s = block_bytes / spec.accelerator.pcie_bytes_per_s
 
 
 HANDED = Plugin("least_requests")

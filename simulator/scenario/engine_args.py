@@ -19,6 +19,7 @@ GIB = 2.0**30
 
 
 ABSENT: dict[str, Any] = {
+    "enable_prefix_caching": False,
     "enable_chunked_prefill": False,
     "long_prefill_token_threshold": 0,
     "long_prefill_token_threshold_adaptive": False,

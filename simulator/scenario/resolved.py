@@ -28,12 +28,18 @@ class Rules:
 
     unhashed_blocks_first: a freed block that nobody can find is the next to be used, else it queues like the
     others (R40); threshold_when_alone: long_prefill_token_threshold binds a request that is alone, too (R11);
-    preempted_ends_scan: under the priority policy a request that preempts itself ends the scan (R15).
+    preempted_ends_scan: under the priority policy a request that preempts itself ends the scan (R15);
+    spare_blocks: a decode that finds no more than so many free blocks less one preempts (V6); reserves_all:
+    a request takes the blocks of max_model_len when it is admitted (O2); takes_whole_prompts: those of all of
+    its prompt, though it is computed in chunks (H4).
     """
 
     unhashed_blocks_first: bool = True
     threshold_when_alone: bool = False
     preempted_ends_scan: bool = False
+    spare_blocks: int = 0
+    reserves_all: bool = False
+    takes_whole_prompts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
