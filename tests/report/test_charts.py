@@ -1,0 +1,105 @@
+"""Charts and pages: what every later report builds on."""
+
+from __future__ import annotations
+
+import pytest
+
+from simulator.report import charts, page
+from simulator.report.charts import Axis, Band, Chart, Series, Table
+from simulator.report.page import Page, Section
+
+STYLES = ("line", "dashed", "dotted", "thin", "points", "hollow", "squares", "triangles", "bars")
+
+
+def chart(key: str = "one", **changed: object) -> Chart:
+    series = tuple(Series(style, [1.0, 10.0], [2.0, 20.0], style, charts.BLUE) for style in STYLES)
+    values: dict[str, object] = {"x": Axis("seconds", log=True), "y": Axis("tokens", log=True)}
+    values |= {"series": series, "table": Table(("a", "b"), [("x", "1 < 2")])} | changed
+    return Chart(key, "A title", "What it shows", **values)  # type: ignore[arg-type]  # the tests' own keywords
+
+
+def rendered(*sections: Section) -> str:
+    return page.render(Page("T & T", "sub", ("first",), sections, ("last",)))
+
+
+def test_a_page_holds_its_charts_and_their_tables() -> None:
+    text = rendered(Section("H", ("said",), (chart(),), (), ("noted",)))
+    for part in ("T &amp; T", "<p>said</p>", "A title", "What it shows", "1 &lt; 2", "noted", "last"):
+        assert part in text
+    assert text.count("Bokeh") > 1
+    assert 1e6 < len(text) < 5e6
+
+
+def test_a_page_without_charts_has_no_library() -> None:
+    text = rendered(Section("H", tables=(Table(("a",), [("b",)], title="Named"),)))
+    assert len(text) < 20_000
+    assert "<caption>Named</caption>" in text
+
+
+def test_nothing_is_fetched() -> None:
+    """Nor could it be: the page forbids the browser all but itself."""
+    text = rendered(Section("H", charts=(chart(),)))
+    assert "default-src 'none'" in text[: text.index("<style>")]
+    assert "<link" not in text
+    assert "<script src" not in text
+    assert "@import" not in text
+
+
+def test_charts_follow_the_page_between_light_dark_and_print() -> None:
+    """Bokeh hands these values to the SVG untouched, as long as they hold no `rgb`, which it would parse."""
+    style = (page.TEMPLATES / "page.css").read_text()
+    variables = [line for line in style.splitlines() if line.strip().startswith("--bk-")]
+    assert len(variables) > 5
+    assert not any("rgb" in line for line in variables)
+    assert "color-scheme: light dark" in style
+    assert "@media print" in style
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_every_style_has_its_sign_in_the_legend(style: str) -> None:
+    series = Series(style, [0.0], [1.0], style, charts.RED)
+    text = rendered(Section("H", charts=(chart(series=(series,)),)))
+    legend = text[text.index('class="legend"') : text.index("</ul>", text.index('class="legend"'))]
+    assert charts.RED in legend
+    assert f"</svg>\n{style}" in legend.replace("\n\n", "\n")
+
+
+def test_categories_bands_and_labels() -> None:
+    bars = Series("cost", [0.0, 1.0], [3.0, 4.0], "bars", charts.RED, bottom=[1.0, 1.0])
+    dots = Series("dot", [0.0], [1.0], "points", charts.BLUE, ["here"], "left")
+    made = chart(
+        x=Axis("", categories=("short", "a long category")),
+        y=Axis("$"),
+        series=(bars, dots),
+        bands=(Band("zone", 0.0, 0.5, charts.GREEN),),
+    )
+    found = charts.embed([made])
+    for part in ('"a long category"', "BoxAnnotation", '"here"', '"text_align"'):
+        assert part in found.script
+    assert set(found.divs) == {"one"}
+
+
+def test_colours_can_be_told_from_both_backgrounds() -> None:
+    """A contrast of 3 : 1 or more (WCAG 2.2, non-text) on the page's white and near-black."""
+    for colour in (
+        charts.BLUE,
+        charts.ORANGE,
+        charts.GREEN,
+        charts.RED,
+        charts.PURPLE,
+        charts.TEAL,
+        charts.GREY,
+    ):
+        for background in ("#ffffff", "#12161b"):
+            assert contrast(colour, background) >= 3, (colour, background)
+
+
+def contrast(a: str, b: str) -> float:
+    light, dark = sorted((luminance(a), luminance(b)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def luminance(colour: str) -> float:
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
