@@ -48,8 +48,8 @@ def find(kind: str, name: str, where: str = "") -> ModuleType:
 
 
 def describe(kind: str, name: str) -> str:
-    """The first line of the module's docstring: its help."""
-    return (find(kind, name).__doc__ or "").strip().split("\n")[0]
+    """The first paragraph of the module's docstring: its help."""
+    return " ".join((find(kind, name).__doc__ or "").strip().split("\n\n")[0].split())
 
 
 def options(module: ModuleType, given: dict[str, Any], where: str = "") -> Any:

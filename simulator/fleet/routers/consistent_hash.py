@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from bisect import bisect_right
 from dataclasses import dataclass
+from math import ceil
 
 import numpy as np
 
@@ -42,7 +43,7 @@ def make(pool: Pool, options: Options, rng: np.random.Generator) -> Router:
             else request.row
         )
         at = bisect_right(places, _hash(str(key)))
-        most = options.bound * (pool.in_system + 1) / len(pool) if options.bound else float("inf")
+        most = ceil(options.bound * (pool.in_system + 1) / len(pool)) if options.bound else float("inf")
         for step in range(len(ring)):
             index = ring[(at + step) % len(ring)][1]
             if pool.outstanding(index, now) < most:
