@@ -36,6 +36,7 @@ PROFILES: dict[str, frozenset[str]] = {
     "starved": frozenset({"starved", "echo", "async"}),
     "starved-turns": frozenset({"starved", "turns", "async", "tight"}),
     "undone": frozenset({"priority", "turns", "async", "tight"}),
+    "overtaken": frozenset({"overtaken"}),
     "crowd": frozenset({"crowd", "tight"}),
     "everything": frozenset({"tight", "tree", "turns", "stop", "priority", "threshold"}),
 }
@@ -102,7 +103,8 @@ def _prompt(
         return [list(pair) for pair in twin["prompt"]], twin["output_segment"]
     if "tree" in traits and rng.random() < 0.8:
         return _branch(rng, block, stems, i), 10_000 + (rng.randint(0, i) if rng.random() < 0.1 else i)
-    return [[1_000 + i, _length(rng, block)]], 10_000 + i
+    short = "overtaken" in traits and rng.random() < 0.7
+    return [[1_000 + i, rng.randint(1, 4) if short else _length(rng, block)]], 10_000 + i
 
 
 def _echo(rng: Random, block: int, first: Row, i: int) -> tuple[list[list[int]], int]:
@@ -144,7 +146,7 @@ def _row(
     arrival: int,
 ) -> Row:
     output = rng.choice((1, 2, rng.randint(1, 12), rng.randint(1, min(4 * block + 8, 90))))
-    if "echo" in traits:
+    if traits & {"echo", "overtaken"}:
         output = max(output, rng.randint(1, 50))
     row: Row = {
         "id": f"r{i}",
@@ -180,17 +182,18 @@ def _private(rng: Random, rows: list[Row]) -> list[str]:
 
 def _config(rng: Random, traits: frozenset[str], block: int, rows: list[Row]) -> dict[str, Any]:
     limit = _model_len(rng, rows)
+    threshold = rng.randint(1, 3 * block + 4)
     seats = rng.choice((1, 2)) if "few-seats" in traits else rng.choice((2, 3, 4, 6, 16))
     return {
         "block_size": block,
         "num_gpu_blocks": _pool(rng, traits, block, limit, rows),
-        "max_num_batched_tokens": _budget(rng, traits, block, limit),
+        "max_num_batched_tokens": _budget(rng, traits, block, limit, threshold),
         "max_num_seqs": seats,
         "max_num_active_seqs": rng.randint(1, seats) if rng.random() < 0.1 else None,
         "max_model_len": limit,
         "enable_chunked_prefill": "no-chunk" not in traits,
         "enable_prefix_caching": "no-cache" not in traits,
-        "long_prefill_token_threshold": rng.randint(1, 3 * block + 4) if "threshold" in traits else 0,
+        "long_prefill_token_threshold": threshold if traits & {"threshold", "overtaken"} else 0,
         "long_prefill_token_threshold_adaptive": rng.random() < 0.3,
         "policy": "priority" if "priority" in traits else "fcfs",
         "async_scheduling": "async" in traits,
@@ -217,9 +220,11 @@ def _pool(rng: Random, traits: frozenset[str], block: int, limit: int, rows: lis
     return 1 + least + ample
 
 
-def _budget(rng: Random, traits: frozenset[str], block: int, limit: int) -> int:
+def _budget(rng: Random, traits: frozenset[str], block: int, limit: int, threshold: int) -> int:
     if "no-chunk" in traits:
         return limit + rng.randint(0, limit)
     if "starved" in traits:
         return rng.randint(1, 5)
+    if "overtaken" in traits:
+        return threshold + rng.randint(0, 4)
     return rng.choice((rng.randint(1, 8), rng.randint(2, 3 * block + 2), 16, 64, rng.randint(8, 300), 4096))
