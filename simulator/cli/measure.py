@@ -18,13 +18,7 @@ if TYPE_CHECKING:
 
 WIDE = 160  # columns of output that is no terminal
 
-CORRECTION = click.option(
-    "--correction",
-    type=click.Choice(["measured", "none"]),
-    default="measured",
-    show_default=True,
-    help="Scale the formula by measured kernels near each op, or leave it alone.",
-)
+FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 @click.command()
@@ -50,7 +44,13 @@ CORRECTION = click.option(
 @click.option(
     "--prefill", "-p", multiple=True, metavar="TOKENS[@BEFORE]", help="A chunk, after BEFORE tokens."
 )
-@CORRECTION
+@click.option(
+    "--correction",
+    default="measured",
+    show_default=True,
+    metavar="measured|none|POOL.npz",
+    help="Scale the formula by measured kernels near each op, or leave it alone.",
+)
 @json_option
 @quiet_option
 def step(path: Path | None, quiet: bool, as_json: bool, **options: Any) -> None:
@@ -72,19 +72,29 @@ def step(path: Path | None, quiet: bool, as_json: bool, **options: Any) -> None:
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, metavar="PATH…")
-@CORRECTION
 @click.option(
-    "--page", type=click.Path(path_type=Path), help="Write docs/accuracy-kernels.md there, both ways."
+    "--correction",
+    type=click.Choice(["measured", "none"]),
+    default="measured",
+    show_default=True,
+    help="Scale the formula by measured kernels near each row, or leave it alone.",
 )
+@click.option("--pack", type=FILE, help="Pack the rows into a pool for `sim step --correction POOL.npz`.")
+@click.option("--page", type=FILE, help="Write docs/accuracy-kernels.md there, both ways.")
 @json_option
 @quiet_option
-def kernels(paths: tuple[str, ...], correction: str, page: Path | None, as_json: bool, quiet: bool) -> None:
+def kernels(
+    paths: tuple[str, ...], correction: str, pack: Path | None, page: Path | None, as_json: bool, quiet: bool
+) -> None:
     """Predict measured kernel times (CSV tables, or folders of them) and print the error.
 
     A row is never corrected by measurements of its own shape. The last line is the median over all rows.
     """
     from simulator.study.validate_kernels import validate
 
+    if pack is not None:
+        click.echo(f"{_pack(list(paths), pack)} kernels packed into {pack}")
+        return
     if page is not None:
         from simulator.study import accuracy_page
 
@@ -95,6 +105,15 @@ def kernels(paths: tuple[str, ...], correction: str, page: Path | None, as_json:
         click.echo(json.dumps(_as_json(report), indent=1))
     else:
         _print_report(report, quiet)
+
+
+def _pack(paths: list[str], target: Path) -> int:
+    from simulator.study import kernel_tables
+    from simulator.study.fit_kernels import save
+
+    if target.suffix != ".npz":
+        raise InputError(Problem(f"--pack {target}", "not the name of a pool", "a file ending in .npz"))
+    return save([group for file in kernel_tables.files(paths) for group in kernel_tables.read(file)], target)
 
 
 def _chunk(text: str) -> tuple[int, int]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,7 +45,7 @@ def coordinates(kind: str, shapes: Array) -> Array:
         return np.column_stack([logs, 0.7 * np.ceil(logs[:, 0] - 1e-9), 1.5 * (m % 4 > 0)])
     if kind == "moe":
         return _moe_coordinates(shapes, logs)
-    windowed = (shapes[:, 6] > 0) * 2.0
+    windowed = (shapes[:, 6] > 0) * (2.0 if kind.startswith("attention") else 0.0)
     return np.column_stack([logs[:, :4], 1.5 * (logs[:, 4] - 7.0), 1.5 * (1.0 - logs[:, 5]), windowed])
 
 
@@ -102,9 +103,11 @@ def _local(residuals: Residuals, points: Array, distance: Array) -> Array:
 
 
 @cache
-def residuals(op: str, accelerator: str, backend: str, dtype: str) -> Residuals | None:
-    """Of the rows that ship for this kernel against their own fit; None if there are none."""
-    measured = pool.rows(op, accelerator, backend, dtype)
+def residuals(
+    op: str, accelerator: str, backend: str, dtype: str, path: Path = pool.SHIPPED
+) -> Residuals | None:
+    """Of a pool's rows for this kernel against their own fit; None if there are none."""
+    measured = pool.rows(op, accelerator, backend, dtype, path)
     if measured is None:
         return None
     hardware: Accelerator = load("accelerators", accelerator)

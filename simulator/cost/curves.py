@@ -9,9 +9,11 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 
+from simulator.catalog import pool
 from simulator.catalog.fits import Fit
 from simulator.cost import correction
 from simulator.cost.correction import Array, Residuals
@@ -29,17 +31,18 @@ CONTEXTS = [2**power for power in range(4, 18)]
 
 
 class Curves:
-    """Factors of one replica's kernels, each found when first asked for."""
+    """Factors of one replica's kernels by a pool of measured rows, each found when first asked for."""
 
-    def __init__(self) -> None:
+    def __init__(self, path: Path = pool.SHIPPED) -> None:
+        self._path = path
         self._found: dict[tuple[object, ...], Factor] = {}
 
     def factor(self, op: Op, fit: Fit) -> float:
-        """What measured rows near the op say about the formula; 1 where none ship for its kernel."""
+        """What measured rows near the op say about the formula; 1 where its kernel has none."""
         key = (op.kind, fit, *_fixed(op))
         found = self._found.get(key)
         if found is None:
-            near = correction.residuals(fit.op, fit.accelerator, fit.backend, fit.dtype)
+            near = correction.residuals(fit.op, fit.accelerator, fit.backend, fit.dtype, self._path)
             found = self._found[key] = _factor(op, near) if near is not None else _one
         return found(op)
 

@@ -83,7 +83,7 @@ def chunk_ops(plan: Plan, tokens: float, context: float, kinds: list[str] | None
 def decode_ops(plan: Plan, sequences: float, keys: float) -> list[Counted]:
     """Attention of `sequences` decodes over `keys` keys in all."""
     counts = shape.kinds(plan.model)
-    return [(_decode(plan, kind, sequences, keys), float(count)) for kind, count in counts.items()]
+    return [(op, float(counts[kind])) for kind in counts for op in _decode(plan, kind, sequences, keys)]
 
 
 def _attention_projections(plan: Plan, tokens: float) -> list[Counted]:
@@ -134,15 +134,21 @@ def _vectors(plan: Plan, tokens: float) -> list[Counted]:
     layers = float(model.num_hidden_layers)
     found = [(ops.elementwise("norm", 2 * each * tokens * model.hidden_size), 2 * layers)]
     rotary = model.full_attention_layers + model.sliding_layers
-    shares = shape.heads(model, shape.FULL, plan.tp)
-    found.append(
-        (ops.elementwise("rope", 2 * each * tokens * (shares.query + shares.kv) * shares.qk_dim), rotary)
-    )
-    width = model.intermediate_size if model.dense_layers else shape.shared_width(model)
-    if width:
-        moved = 3 * each * tokens * width / plan.tp
-        found.append((ops.elementwise("activation", moved), model.dense_layers or model.moe_layers))
+    found.append((ops.elementwise("rope", 2 * each * tokens * _rotated(plan)), rotary))
+    widths = ((model.intermediate_size, model.dense_layers), (shape.shared_width(model), model.moe_layers))
+    for width, count in widths:
+        if width and count:
+            found.append((ops.elementwise("activation", 3 * each * tokens * width / plan.tp), count))
     return found
+
+
+def _rotated(plan: Plan) -> int:
+    """Elements of a token's queries and keys that the rotary embedding touches."""
+    model = plan.model
+    if shape.is_mla(model):
+        return (model.num_attention_heads // plan.tp + 1) * model.qk_rope_head_dim
+    shares = shape.heads(model, shape.FULL, plan.tp)
+    return (shares.query + shares.kv) * shares.qk_dim
 
 
 def _collectives(plan: Plan, tokens: float) -> list[Counted]:
@@ -163,33 +169,38 @@ def _chunk(plan: Plan, kind: str, tokens: float, context: float) -> list[Op]:
     if kind == shape.LINEAR:
         return [_recurrence(plan, 1, tokens)]
     if shape.is_mla(model):
-        return [
-            ops.mla_prefill(tokens, context, _expanded(plan), shape.KV_BYTES[plan.kv_dtype]),
-            _expansion(plan, context),
-        ]
+        attention = ops.mla_prefill(tokens, context, _expanded(plan), shape.KV_BYTES[plan.kv_dtype])
+        if not model.index_topk:
+            return [attention, _expansion(plan, context)]
+        return [attention, ops.index_prefill(tokens, context, model.index_n_heads, model.index_head_dim)]
     share = shape.heads(model, kind, plan.tp)
     return [ops.attention_prefill(tokens, context, share, shape.KV_BYTES[plan.kv_dtype])]
 
 
-def _decode(plan: Plan, kind: str, sequences: float, keys: float) -> Op:
+def _decode(plan: Plan, kind: str, sequences: float, keys: float) -> list[Op]:
     model, each, sms = plan.model, shape.KV_BYTES[plan.kv_dtype], plan.accelerator.sms
     if kind == shape.LINEAR:
-        return _recurrence(plan, sequences, sequences)
-    if shape.is_mla(model):
-        return ops.mla_decode(sequences, keys, _latent(plan), each, sms)
-    return ops.attention_decode(sequences, keys, shape.heads(model, kind, plan.tp), each, sms)
+        return [_recurrence(plan, sequences, sequences)]
+    if not shape.is_mla(model):
+        return [ops.attention_decode(sequences, keys, shape.heads(model, kind, plan.tp), each, sms)]
+    found = [ops.mla_decode(sequences, keys, _latent(plan), each, sms)]
+    if model.index_topk:
+        found.append(ops.index_decode(sequences, keys, model.index_n_heads, model.index_head_dim))
+    return found
 
 
 def _expanded(plan: Plan) -> shape.Heads:
     """MLA's heads as prefill has them: keys and values of full size."""
     model, count = plan.model, plan.model.num_attention_heads // plan.tp
-    return shape.Heads(count, count, model.qk_nope_head_dim + model.qk_rope_head_dim, model.v_head_dim)
+    qk = model.qk_nope_head_dim + model.qk_rope_head_dim
+    return shape.Heads(count, count, qk, model.v_head_dim, model.index_topk)
 
 
 def _latent(plan: Plan) -> shape.Heads:
     """MLA's heads as decode has them: one latent that serves as key and value."""
     model, count = plan.model, plan.model.num_attention_heads // plan.tp
-    return shape.Heads(count, 1, model.kv_lora_rank + model.qk_rope_head_dim, model.kv_lora_rank)
+    rank = model.kv_lora_rank
+    return shape.Heads(count, 1, rank + model.qk_rope_head_dim, rank, model.index_topk)
 
 
 def _expansion(plan: Plan, context: float) -> Op:

@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass, replace
 
 from simulator.catalog import Accelerator, Model
-from simulator.cost import check, graphs, shape
+from simulator.cost import check, graphs, ops, shape
 from simulator.cost.efficiency import settings
 from simulator.errors import InputError, Problem
 from simulator.scenario.resolved import EngineArgs, Layout, ModelSpec
@@ -128,6 +128,8 @@ def kv_bytes_per_token_per_rank(model: ModelSpec, layout: Layout, engine: Engine
         kept = min(1.0, model.shape.sliding_window / length) if kind == shape.SLIDING else 1.0
         total += layers * each * kept
     total += shape.state_bytes_per_sequence(model.shape) / tp / length
+    if model.shape.index_n_heads:
+        total += model.shape.num_hidden_layers * (model.shape.index_head_dim + ops.INDEX_SCALE)
     stage: float = math.ceil(model.shape.num_hidden_layers / pp) / model.shape.num_hidden_layers
     return total * stage
 

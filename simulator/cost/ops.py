@@ -11,6 +11,7 @@ from typing import NamedTuple
 from simulator.cost.shape import Heads
 
 ACTIVATION = 2.0  # bytes of an activation between kernels: bf16
+INDEX_SCALE = 4.0  # bytes of the scale of an indexer's key
 MLA_QK, MLA_V, MLA_LATENT, MLA_ROPE = 192, 128, 512, 64  # sizes that MLA kernels were measured with
 
 
@@ -59,12 +60,17 @@ def pairs(tokens: float, context: float, window: int = 0) -> float:
     return growing * context + growing * (growing + 1) / 2.0 + (tokens - growing) * window
 
 
+def _in_window(tokens: float, context: float, window: int) -> tuple[float, float]:
+    """Cached keys that a chunk sees, and keys in its reach."""
+    if not window:
+        return context, context + tokens
+    return min(context, window), min(context + tokens, window)
+
+
 def attention_prefill(tokens: float, context: float, heads: Heads, kv_bytes: float) -> Op:
     """One chunk of one sequence. kv_bytes: of an element of the cache. L: thousands of keys in reach."""
     dims, window = heads.qk_dim + heads.v_dim, heads.window
-    seen, reach = context, context + tokens
-    if window:
-        seen, reach = min(seen, window), min(reach, window)
+    seen, reach = _in_window(tokens, context, window)
     flops = 2.0 * heads.query * dims * pairs(tokens, context, window)
     moved = tokens * ACTIVATION * (heads.query + heads.kv) * dims + seen * heads.kv * dims * kv_bytes
     shape = (1, tokens, heads.query, heads.kv, heads.qk_dim, kv_bytes, window, context)
@@ -84,21 +90,39 @@ def attention_decode(sequences: float, keys: float, heads: Heads, kv_bytes: floa
 
 
 def mla_prefill(tokens: float, context: float, heads: Heads, kv_bytes: float) -> Op:
-    """Multi-head latent attention on expanded keys and values. L: thousands of keys."""
+    """Multi-head latent attention on expanded keys and values, or on the `window` keys that an indexer picks
+    for each query. L: thousands of keys."""
     dims = heads.qk_dim + heads.v_dim
-    flops = 2.0 * heads.query * dims * pairs(tokens, context)
-    moved = ACTIVATION * heads.query * dims * (2.0 * tokens + context)
-    shape = (1, tokens, heads.query, heads.kv, heads.qk_dim, kv_bytes, 0, context)
-    return Op("mla_prefill", "mla_prefill", flops, moved, (context + tokens) / 1000.0, shape)
+    seen, reach = _in_window(tokens, context, heads.window)
+    flops = 2.0 * heads.query * dims * pairs(tokens, context, heads.window)
+    moved = ACTIVATION * heads.query * dims * (2.0 * tokens + seen)
+    shape = (1, tokens, heads.query, heads.kv, heads.qk_dim, kv_bytes, heads.window, context)
+    return Op("mla_prefill", "mla_prefill", flops, moved, reach / 1000.0, shape)
 
 
 def mla_decode(sequences: float, keys: float, heads: Heads, kv_bytes: float, sms: int) -> Op:
-    """Absorbed: queries of rank + rope against the latent itself. L: blocks per multiprocessor."""
+    """Absorbed: queries of rank + rope against the latent itself, or the `window` latents that an indexer
+    picks. L: blocks per multiprocessor."""
     dims = heads.qk_dim + heads.v_dim
+    if heads.window:
+        keys = min(keys, sequences * heads.window)
     flops = 2.0 * heads.query * dims * keys
     moved = keys * heads.qk_dim * kv_bytes + sequences * heads.query * dims * ACTIVATION
     shape = (sequences, keys / sequences, heads.query, heads.kv, heads.qk_dim, kv_bytes, 0, 0)
     return Op("mla_decode", "mla_decode", flops, moved, sequences * heads.query / sms, shape)
+
+
+def index_prefill(tokens: float, context: float, heads: int, dim: int) -> Op:
+    """An indexer scores every key of a chunk for each of its queries, in FP8."""
+    flops = 2.0 * heads * dim * pairs(tokens, context)
+    moved = tokens * (heads * dim + INDEX_SCALE) + (tokens + context) * (dim + INDEX_SCALE)
+    return Op("index_prefill", "indexer", flops, moved, 0.0, (1, tokens, heads, 1, dim, 1.0, 0, context))
+
+
+def index_decode(sequences: float, keys: float, heads: int, dim: int) -> Op:
+    """The same for a batch of one token each."""
+    flops, moved = 2.0 * heads * dim * keys, keys * (dim + INDEX_SCALE) + sequences * heads * dim
+    return Op("index_decode", "indexer", flops, moved, 0.0)
 
 
 def moe(tokens: float, experts: Experts, weight: float, hit: float, bytes_per_s: float) -> Op:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Protocol
 
-from simulator.catalog import Accelerator, pool
+from simulator.catalog import Accelerator
+from simulator.catalog.pool import COLUMNS
 from simulator.cost import efficiency, precision, shape
 from simulator.cost.curves import Curves
 from simulator.cost.efficiency import LinkRate, Rate
@@ -16,6 +18,13 @@ ELEMENTWISE = {
     "norm": "elementwise:input_layernorm",
     "rope": "elementwise:attn_rope",
     "activation": "elementwise:mlp_act",
+}
+
+
+UNMEASURED = {
+    "recurrence": ("bf16", "linear attention"),
+    "index_prefill": ("fp8", "an indexer"),
+    "index_decode": ("fp8", "an indexer"),
 }
 
 
@@ -40,18 +49,18 @@ class Pricer(Protocol):
 
 
 class Rates:
-    """The rates of one plan, found when first asked for. corrected: measured rows near an op scale its time;
+    """The rates of one plan, found when first asked for. pool: measured rows near an op scale its time;
     preset: the engine whose kernels they are, if they were measured.
 
     Rates are keyed by the op's kind, or its name where names differ.
     """
 
-    def __init__(self, plan: Plan, corrected: bool, preset: str = "vllm") -> None:
+    def __init__(self, plan: Plan, pool: Path | None, preset: str = "vllm") -> None:
         self.plan = plan
         engine = preset.partition("-")[0]
         self._engines = tuple(sorted(efficiency.ENGINES, key=lambda name: name != engine))
         self._found: dict[str, Pricer] = {}
-        self._curves = Curves() if corrected else None
+        self._curves = Curves(pool) if pool else None
 
     def of(self, op: Op) -> Pricer:
         key = op.name if op.name in ELEMENTWISE or op.name in ("lm_head", "router") else op.kind
@@ -68,7 +77,7 @@ class Rates:
         rate = self.of(op)
         if self._curves is None or not isinstance(rate, Rate) or rate.fit is None or rate.kind != "fitted":
             return 1.0
-        return self._curves.factor(op, rate.fit) if op.kind in pool.COLUMNS else 1.0
+        return self._curves.factor(op, rate.fit) if op.kind in COLUMNS else 1.0
 
     def total(self, counted: list[Counted]) -> float:
         return sum(count * self.seconds(op) for op, count in counted)
@@ -85,8 +94,8 @@ class Rates:
             return self._matrix(key)
         if key == "moe":
             return _moe_rate(accelerator, used.moe, used.peak, self._engines)
-        if key == "recurrence":
-            return _recurrence_rate(accelerator)
+        if key in UNMEASURED:
+            return _unmeasured(accelerator, *UNMEASURED[key])
         return self._attention(key) if key.startswith(("attention", "mla")) else self._link(key)
 
     def _matrix(self, key: str) -> Pricer:
@@ -125,10 +134,11 @@ def _moe_rate(accelerator: Accelerator, form: str, peak: str, engines: tuple[str
     return efficiency.rate("moe", accelerator, form, peak=peak, backends=("trtllm",) if slow else engines)
 
 
-def _recurrence_rate(accelerator: Accelerator) -> Rate:
-    """Never measured: half of each peak, and the launch time of an attention kernel."""
+def _unmeasured(accelerator: Accelerator, dtype: str, name: str) -> Rate:
+    """A kernel that no public table has: half of each peak, and the launch time of an attention kernel."""
+    peak = dtype if dtype in accelerator.peak_flops else "bf16"
     return Rate(
-        2.0 / efficiency.peak_flops(accelerator, "bf16"),
+        2.0 / efficiency.peak_flops(accelerator, peak),
         2.0 / accelerator.hbm_bytes_per_s,
         1.0,
         10e-6,
@@ -136,7 +146,7 @@ def _recurrence_rate(accelerator: Accelerator) -> Rate:
         0,
         0,
         "assumed",
-        "assumed: half of both peaks, 10 us a kernel; linear attention was not measured",
+        f"assumed: half of both peaks, 10 us a kernel; {name} was not measured",
         100.0,
         100.0,
     )

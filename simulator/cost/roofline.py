@@ -8,9 +8,10 @@ equal settings.
 from __future__ import annotations
 
 from bisect import bisect_left
+from pathlib import Path
 from typing import Any
 
-from simulator.catalog import Accelerator
+from simulator.catalog import Accelerator, pool
 from simulator.cost import graphs
 from simulator.cost.chunks import ChunkCost, chunk_cost
 from simulator.cost.data_parallel import DataParallel
@@ -19,6 +20,7 @@ from simulator.cost.layout import Plan, decode_ops, plan
 from simulator.cost.rates import Rates
 from simulator.cost.tokens import TokenCosts
 from simulator.cost.work import Line, OpCost, Price, Work
+from simulator.errors import InputError, Problem
 from simulator.scenario.resolved import EngineArgs, Layout, ModelSpec
 
 KNOTS_PER_DOUBLING = 2
@@ -38,12 +40,13 @@ def build(
 ) -> Roofline | DataParallel:
     """The cost model of one replica; replicas with equal settings share one. Cheap: tables fill on use.
 
-    correction: "measured" scales each kernel by what measured rows near it say, "none" is the formula alone.
+    correction: "measured" scales each kernel by what the shipped measurements near it say, a path ending in
+    .npz by one's own (`sim validate kernels --pack`), "none" is the formula alone.
     """
     key = (model, _frozen(accelerator), layout, _relevant(engine), correction)
     found = _built.get(key)
     if found is None:
-        rates = Rates(plan(model, accelerator, layout), correction == "measured", engine.preset)
+        rates = Rates(plan(model, accelerator, layout), _pool(correction), engine.preset)
         rank = Roofline(rates, engine)
         ranks = layout.data_parallel_size
         found = _built[key] = rank if ranks == 1 else DataParallel(rank, ranks)
@@ -52,6 +55,16 @@ def build(
 
 _built: dict[Any, Roofline | DataParallel] = {}
 _new = tuple.__new__  # a NamedTuple's own constructor takes three times as long
+
+
+def _pool(correction: str) -> Path | None:
+    """The measured rows that correct the formula. Raises InputError for a file that isn't there."""
+    if correction in ("measured", "none"):
+        return pool.SHIPPED if correction == "measured" else None
+    if not correction.endswith(".npz") or not Path(correction).is_file():
+        allowed = "measured, none, or the path of a pool packed by sim validate kernels --pack"
+        raise InputError(Problem("correction", f"no such correction: {correction}", allowed))
+    return Path(correction).absolute()
 
 
 def _relevant(engine: EngineArgs) -> tuple[Any, ...]:

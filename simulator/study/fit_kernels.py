@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import sys
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -140,7 +141,7 @@ def pack(groups: list[Group]) -> dict[str, NDArray[Any]]:
     """The pool's arrays: rows of one kernel sorted by shape, times as steps of a 1024th of a doubling."""
     kernels: dict[str, list[Group]] = {}
     for group in groups:
-        if in_pool(group):
+        if group.accelerator and group.op in pool.COLUMNS:
             name = pool.key(group.op, group.accelerator, group.backend, group.dtype)
             kernels.setdefault(name, []).append(group)
     arrays: dict[str, NDArray[Any]] = {}
@@ -153,13 +154,20 @@ def pack(groups: list[Group]) -> dict[str, NDArray[Any]]:
     return arrays
 
 
-def in_pool(group: Group) -> bool:
+def shipped(group: Group) -> bool:
     """The kernels that the cost model prices with: vLLM's, but where its own were not or badly measured."""
     if group.op.startswith("mla"):
         return group.backend == "trtllm"
     if group.backend == "sglang":
         return group.op == "gemm" and group.dtype == "fp8_block"
-    return group.op in pool.COLUMNS and group.backend == "vllm"
+    return group.backend == "vllm"
+
+
+def save(groups: list[Group], path: Path) -> int:
+    """Packs measured rows into a pool; how many kernels it holds."""
+    arrays: dict[str, Any] = pack(groups)
+    np.savez_compressed(path, **arrays)
+    return len(arrays) // 2
 
 
 def _shapes(group: Group) -> NDArray[np.int64]:
@@ -191,8 +199,7 @@ def main(folder: str) -> None:
     with (fits.DATA / "efficiency.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerows([HEADER, *map(_row, kept)])
-    arrays: dict[str, Any] = pack(groups)
-    np.savez_compressed(fits.DATA / "measured.npz", **arrays)
+    save(list(filter(shipped, groups)), pool.SHIPPED)
 
 
 if __name__ == "__main__":

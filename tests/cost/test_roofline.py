@@ -21,6 +21,7 @@ COSTS = {
     "tensor parallel": lambda: cost("llama-3.1-70b", "fp8", layout=Layout(4)),
     "experts": lambda: cost("mixtral-8x7b", layout=Layout(2)),
     "latent": lambda: cost("deepseek-v3", "fp8_block", "h200-sxm", Layout(8)),
+    "indexed": lambda: cost("glm-5", "fp8_block", "h200-sxm", Layout(8)),
     "windows": lambda: cost("gpt-oss-120b", accelerator="b200", layout=Layout(2)),
     "linear": lambda: cost("qwen3.5-27b", layout=Layout(2)),
     "assumed": lambda: cost(accelerator="mi300x"),
@@ -194,6 +195,20 @@ def test_data_parallel_ranks_share_the_decodes_and_the_busiest_sets_the_pace() -
     )
     even = spread.price(Work(0, 0, ((1024, 0),) * 4, 4)).seconds
     assert spread.price(Work(0, 0, ((4096, 0),), 1)).seconds > 1.5 * even
+
+
+def test_an_indexer_bounds_the_latents_that_are_read() -> None:
+    """GLM-5 attends to 2048 keys and scores all of them; DeepSeek V3 attends to all."""
+    indexed, full = (
+        {
+            row.name: row
+            for row in cost(name, "fp8_block", "h200-sxm", Layout(8)).explain(Work(8, 8 * 20000, (), 8))
+        }
+        for name in ("glm-5", "deepseek-v3")
+    )
+    assert indexed["mla_decode"].bytes < 0.2 * full["mla_decode"].bytes
+    assert indexed["indexer"].flops == 2 * 32 * 128 * 8 * 20000 * 78 * 8
+    assert "indexer" not in full
 
 
 def test_other_engines_are_priced_with_their_own_kernels() -> None:

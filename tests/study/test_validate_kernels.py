@@ -78,6 +78,22 @@ def test_the_last_line_is_the_median_over_all_rows(tables: Path) -> None:
     assert as_json["rows"] == 8 and len(as_json["uncovered"]) == 3
 
 
+def test_ones_own_rows_correct_where_none_ship(tmp_path: Path) -> None:
+    """An accelerator with the fit of another takes no correction; one's own rows of a fitted kernel do."""
+    slow = "".join(
+        f"h100_sxm,vllm,bfloat16,{m},{n},4096,500\n" for m in (1, 2, 4, 8, 16) for n in (4096, 6144, 28672)
+    )
+    (tmp_path / "gemm.csv").write_text("accelerator,backend,dtype,m,n,k,us\n" + slow)
+    target = tmp_path / "mine.npz"
+    packed = CliRunner().invoke(sim, ["validate", "kernels", str(tmp_path), "--pack", str(target)])
+    assert packed.output == f"1 kernels packed into {target}\n"
+    args = ["step", "--model", "llama-3.1-8b", "--json", "--correction"]
+    plain, own = (json.loads(CliRunner().invoke(sim, [*args, each]).output) for each in ("none", str(target)))
+    assert own["seconds"] > 5 * plain["seconds"]
+    missing = CliRunner().invoke(sim, [*args, "nowhere.npz"])
+    assert isinstance(missing.exception, InputError)
+
+
 def test_a_row_is_not_corrected_by_itself(tmp_path: Path) -> None:
     """A shipped row with an absurd time gets no better prediction than its neighbours give."""
     (tmp_path / "gemm.csv").write_text(
