@@ -437,7 +437,9 @@ class Replica:
         batch = self.batch
         left = batch.running or batch.waiting or batch.swapped
         if left and not batch.holding and not batch.sending:
-            assert not batch.running, f"{self.name} at {now} s: nothing to run for {len(batch.running)} running"
+            assert not batch.running, (
+                f"{self.name} at {now} s: nothing to run for {len(batch.running)} running"
+            )
             raise stuck.explain(self.name, batch)
 
     # ── and started ───────────────────────────────────────────────────────────────────────────────
