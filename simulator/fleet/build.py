@@ -19,12 +19,12 @@ from simulator.engine.replica import Replica
 from simulator.engine.request import Request
 from simulator.fleet.fleet import Ended, Fleet, Stage, Transfer
 from simulator.fleet.link import Network, Port
-from simulator.fleet.options import router
+from simulator.fleet.routing import router
 from simulator.fleet.pool import Pool
 from simulator.plugins import find
 from simulator.results.record import Recorder
 from simulator.results.timeline import ReplicaFacts
-from simulator.scenario.resolved import Plugin, PoolSpec, Resolved
+from simulator.scenario.resolved import ModelSpec, Plugin, PoolSpec, Resolved
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import numpy as np
 
 from simulator.engine.request import Request
 from simulator.errors import InputError, Problem
-from simulator.fleet.options import router as make_router
+from simulator.fleet.routing import router as make_router
 from simulator.fleet.pool import Pool, Router
 from simulator.fleet.prefixes import Prefixes
 
