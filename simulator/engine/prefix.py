@@ -15,14 +15,14 @@ from collections.abc import Callable
 
 from simulator.engine.request import Request
 from simulator.engine.runs import (
-    ENDLESS,
     Node,
     Run,
-    child,
+    enter,
     first_copy,
     fragments,
     last_fragment,
     link,
+    output_node,
     prune,
     split,
     unlink,
@@ -62,7 +62,7 @@ class PrefixCache:
         """
         path = request.path
         if path is None:
-            path = self._enter(request)
+            path = enter(self.root, request, self.block_tokens)
         limit = (known - 1) // self.block_tokens
         parts: list[tuple[Run, int, int]] = []
         i = evictable = 0
@@ -166,13 +166,13 @@ class PrefixCache:
 
     def writes(self, request: Request) -> None:
         """The request starts to decode: what it generates can be found as it grows."""
-        node = self._output(request)
+        node = output_node(request)
         if node:
             node.writers = [*(node.writers or ()), request]
 
     def stops_writing(self, request: Request) -> None:
         """The request no longer decodes; call before its `since` is cleared."""
-        node = self._output(request)
+        node = output_node(request)
         if node and node.writers and request in node.writers:
             node.writers.remove(request)
 
@@ -182,35 +182,11 @@ class PrefixCache:
         """
         return any(node.writers for node, _ in request.path or ())
 
-    # ── the tree ──────────────────────────────────────────────────────────────────────────────────
-
-    def _enter(self, request: Request) -> list[tuple[Node, int]]:
-        """The path of a request: (node, index of the first block past it) for each piece, then for its
-        output.
-        """
-        path: list[tuple[Node, int]] = []
-        block = self.block_tokens
-        node, before, tokens = self.root, 0, 0
-        for segment, length in request.pieces:
-            node = child(node, (before, segment))
-            before = length
-            tokens += length
-            path.append((node, tokens // block))
-        if request.output_segment and request.pieces:
-            path.append((child(node, (before, request.output_segment)), ENDLESS))
-        else:
-            own = Node(None, (0, 0))
-            own.visits = 1
-            path.append((own, ENDLESS))
-        request.path = path
-        return path
-
-    def _output(self, request: Request) -> Node | None:
-        return request.path[-1][0] if request.path and request.pieces and request.output_segment else None
+    # ── who generates what others may find ────────────────────────────────────────────────────────
 
     def settle(self, request: Request) -> None:
         """Register what is written of this request's output: a change of pace must not change the order."""
-        node = self._output(request)
+        node = output_node(request)
         if node and node.writers and len(node.writers) > 1:
             self._settle(node)
 

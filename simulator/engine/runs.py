@@ -45,7 +45,33 @@ class Run:
         self.tail: Run | None = None
 
 
-def child(node: Node, key: tuple[int, int]) -> Node:
+def enter(root: Node, request: Request, block: int) -> list[tuple[Node, int]]:
+    """The path of a request: (node, index of the first block past it) for each piece, then for its
+    output. block: tokens.
+    """
+    path: list[tuple[Node, int]] = []
+    node, before, tokens = root, 0, 0
+    for segment, length in request.pieces:
+        node = _child(node, (before, segment))
+        before = length
+        tokens += length
+        path.append((node, tokens // block))
+    if request.output_segment and request.pieces:
+        path.append((_child(node, (before, request.output_segment)), ENDLESS))
+    else:
+        own = Node(None, (0, 0))
+        own.visits = 1
+        path.append((own, ENDLESS))
+    request.path = path
+    return path
+
+
+def output_node(request: Request) -> Node | None:
+    """The node of what a request generates, if others could find it."""
+    return request.path[-1][0] if request.path and request.pieces and request.output_segment else None
+
+
+def _child(node: Node, key: tuple[int, int]) -> Node:
     """The node of a piece after `node`, made if it is new; one more visit for it."""
     if node.children is None:
         node.children = {}
