@@ -43,6 +43,10 @@ class InputError(Exception):
         self.problems: tuple[Problem, ...] = (problems,) if isinstance(problems, Problem) else tuple(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
+    def __reduce__(self) -> tuple[type[InputError], tuple[tuple[Problem, ...]]]:
+        """Worker processes send it whole: with its problems, not its text."""
+        return type(self), (self.problems,)
+
 
 def nearest(name: str, names: Iterable[str]) -> str | None:
     """The valid name that a misspelt one most likely means; None if nothing is close."""

@@ -63,6 +63,6 @@ def tables(
     from simulator.simulate import simulate
 
     scenario = load(path, sets)
-    with progress_bar(quiet, 1) as report:
-        result = simulate(scenario, replication, report(0))
+    with progress_bar(quiet) as (within, _):
+        result = simulate(scenario, replication, within)
     return scenario.name, result.requests, result.timeline

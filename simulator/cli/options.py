@@ -30,3 +30,9 @@ def json_option(function: Function) -> Function:
 def quiet_option(function: Function) -> Function:
     """--quiet, as `quiet`."""
     return click.option("--quiet", "-q", is_flag=True, help="Print only the result.")(function)
+
+
+def workers_option(function: Function) -> Function:
+    """--workers N, as `workers`; the default is the number of cores."""
+    text = "Processes for several replications; default: the cores. The result does not depend on it."
+    return click.option("--workers", metavar="N", type=click.IntRange(1), help=text)(function)

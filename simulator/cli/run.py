@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from simulator.cli.options import json_option, quiet_option, scenario_argument, set_option
+from simulator.cli.options import json_option, quiet_option, scenario_argument, set_option, workers_option
 from simulator.errors import INTERRUPTED, OK, SLO_MISSED, InputError, Problem
 
 if TYPE_CHECKING:
     from simulator.results.run import RunResult
     from simulator.scenario.resolved import Resolved
-
-Report = Callable[[float, int, int], None]
+    from simulator.simulate import Progress
+    from simulator.study.replicate import Told
 
 
 @click.command()
@@ -35,6 +35,7 @@ Report = Callable[[float, int, int], None]
 @click.option(
     "--replications", metavar="N", type=click.IntRange(1), help="The same as --set run.replications=N."
 )
+@workers_option
 @click.option("--steps", is_flag=True, help="Also write steps.parquet, a row a step.")
 @click.option(
     "--skip-bad-rows", is_flag=True, help="Leave out and count rows of the trace that cannot be read."
@@ -48,6 +49,7 @@ def run(
     sets: tuple[str, ...],
     out: Path,
     replications: int | None,
+    workers: int | None,
     steps: bool,
     skip_bad_rows: bool,
     exact: bool,
@@ -67,7 +69,7 @@ def run(
     if asserted and scenario.slo is None:
         raise InputError(Problem("--assert", "has no effect: the scenario has no slo", "slo: {ttft: 2 s, …}"))
     began = time.perf_counter()
-    result = replicate(scenario, steps, exact, quiet)
+    result = simulated(scenario, workers, steps, exact, quiet)
     summary, folder = keep(result, out)
     tell(result, summary, folder, time.perf_counter() - began, as_json, quiet)
     if not result.complete:
@@ -75,18 +77,16 @@ def run(
     return SLO_MISSED if asserted and summary["verdict"]["met"] is not True else OK
 
 
-def replicate(scenario: Resolved, keep_steps: bool, exact: bool, quiet: bool) -> RunResult:
-    """Every replication, one after the other, until one is interrupted."""
-    from simulator.results.run import merge
-    from simulator.simulate import simulate
+def simulated(
+    scenario: Resolved, workers: int | None, keep_steps: bool, exact: bool, quiet: bool
+) -> RunResult:
+    """Every replication, until interrupted."""
+    from simulator.study.parallel import cores
+    from simulator.study.replicate import How, replicate
 
-    results = []
-    with progress_bar(quiet, scenario.run.replications) as report:
-        for number in range(scenario.run.replications):
-            results.append(simulate(scenario, number, report(number), keep_steps=keep_steps, exact=exact))
-            if not results[-1].complete:
-                break
-    return merge(results) if len(results) > 1 else results[0]
+    how = How(keep_steps, exact)
+    with progress_bar(quiet) as (within, across):
+        return replicate(scenario, workers or cores(), how, across, within)
 
 
 def keep(result: RunResult, out: Path) -> tuple[dict[str, Any], Path]:
@@ -126,14 +126,14 @@ def tell(
 
 
 @contextmanager
-def progress_bar(quiet: bool, replications: int) -> Iterator[Callable[[int], Report | None]]:
-    """A bar on stderr if it is a terminal; yields what makes a replication's callback, None without a bar."""
+def progress_bar(quiet: bool) -> Iterator[tuple[Progress | None, Told | None]]:
+    """A bar on stderr if it is a terminal; yields what tells of requests, and what tells of whole runs."""
     import sys
 
     if quiet or not sys.stderr.isatty():
-        yield lambda number: None
+        yield None, None
         return
     from simulator.report.progress import bar
 
-    with bar(replications) as report:
-        yield report
+    with bar() as told:
+        yield told

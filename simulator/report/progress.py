@@ -1,4 +1,4 @@
-"""The progress bar of a long run: requests done, simulated time, what is left."""
+"""The progress bar of a long run: what is done, what is left."""
 
 from __future__ import annotations
 
@@ -11,36 +11,32 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 REFRESH_S = 0.1
 
+Within = Callable[[float, int, int], None]
+"""within(simulated seconds, requests ended, requests)."""
+Across = Callable[[int, int], None]
+"""across(runs done, runs planned)."""
+
 
 @contextmanager
-def bar(replications: int) -> Iterator[Callable[[int], Callable[[float, int, int], None]]]:
-    """Yields report(replication) → callback(simulated seconds, requests ended, requests) that draws."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn(
-            "{task.completed:,.0f} of {task.total:,.0f} requests, {task.fields[simulated]:,.0f} s simulated"
-        ),
-        TimeRemainingColumn(compact=True),
-    )
+def bar() -> Iterator[tuple[Within, Across]]:
+    """Yields two functions that draw: the one the course of a single run, the other that of many."""
+    columns = (BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn(compact=True))
     with Progress(*columns, console=Console(stderr=True), auto_refresh=False, transient=True) as progress:
-        task = progress.add_task("", total=1, visible=False, simulated=0.0)
+        task = progress.add_task("", total=1, visible=False)
         drawn = 0.0
 
-        def of(number: int) -> Callable[[float, int, int], None]:
-            title = f"replication {number + 1} of {replications}" if replications > 1 else "simulating"
-
-            def report(simulated: float, done: int, total: int) -> None:
-                nonlocal drawn
-                now = time.monotonic()
-                if now - drawn < REFRESH_S:
-                    return
+        def within(simulated: float, done: int, total: int) -> None:
+            nonlocal drawn
+            now = time.monotonic()
+            if now - drawn >= REFRESH_S:
                 drawn = now
-                progress.update(
-                    task, description=title, completed=done, total=total, simulated=simulated, visible=True
-                )
-                progress.refresh()
+                draw(f"{done:,} of {total:,} requests, {simulated:,.0f} s simulated", done, total)
 
-            return report
+        def across(done: int, total: int) -> None:
+            draw(f"{done} of {total} runs", done, total)
 
-        yield of
+        def draw(text: str, done: int, total: int) -> None:
+            progress.update(task, description=text, completed=done, total=total, visible=True)
+            progress.refresh()
+
+        yield within, across

@@ -121,10 +121,34 @@ def footing(summary: dict[str, Any]) -> Iterator[str]:
     yield f"{requests['all']:,} requests: {', '.join(ends)}; {left_out}"
     if warmup["short"]:
         yield "no steady state: latencies keep changing, so MSER-5 finds no end of the warm-up"
-    if summary["saturation"]["saturated"] is None:
-        yield f"saturation: {summary['saturation']['reason']}"
+    yield from queues(summary["saturation"], summary["replications"])
+    if summary["precision"]:
+        yield precision(summary["precision"])
     engines = ", ".join(dict.fromkeys(summary["engines"].values()))
     yield f"schedule of {engines}; step times: {step_times(summary['provenance'].get('cost', {}))}"
+
+
+def queues(saturation: dict[str, Any], replications: int) -> Iterator[str]:
+    """What the reader should know of the queue, unless the verdict says it."""
+    growing = saturation["replications_saturated"]
+    if saturation["saturated"] is None:
+        yield f"saturation: {saturation['reason']}"
+    elif growing and not saturation["saturated"]:
+        yield f"near saturation: the queue still grows at the end of {growing} of {replications} replications"
+
+
+def precision(found: dict[str, Any]) -> str:
+    """Whether the intervals became as narrow as asked."""
+    reached = ", ".join(
+        f"{name} ± {share(width) if width is not None else '–'}" for name, width in found["reached"].items()
+    )
+    after = f"{found['replications']} replications"
+    if found["met"]:
+        return f"precision of {share(found['asked'])} reached with {after}: {reached}"
+    stopped = (
+        f"the most allowed are {found['most']}" if found["replications"] >= found["most"] else "no value"
+    )
+    return f"precision of {share(found['asked'])} not reached with {after} ({stopped}): {reached}"
 
 
 def step_times(cost: dict[str, Any]) -> str:

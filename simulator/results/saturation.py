@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,6 +59,17 @@ def check(sent: Floats, ended: Floats, service: Floats, confidence: float) -> Sa
     saturated = bool(piles_up and grows)
     reason = "the number in the system still grows when arrivals end" if saturated else ""
     return Saturation(saturated, reason, float(offered), float(served), growth)
+
+
+def judged(found: Sequence[Saturation]) -> tuple[Saturation, int]:
+    """The finding that speaks for all replications, and how many of them are saturated.
+
+    All are when half of them or more are: one alone of many may end in the middle of a burst.
+    """
+    saturated = [one for one in found if one.saturated]
+    if 2 * len(saturated) >= len(found) and saturated:
+        return saturated[0], len(saturated)
+    return next((one for one in found if not one.saturated), found[0]), len(saturated)
 
 
 def _counts(times: Floats, edges: Floats) -> Floats:

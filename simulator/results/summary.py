@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from simulator import __version__
-from simulator.results import confidence as ci
+from simulator.results import precision as precise
 from simulator.results import saturation
 from simulator.results.amounts import ratio
 from simulator.results.columns import codes
@@ -20,26 +20,18 @@ from simulator.results.record import STATES
 from simulator.results.run import RunResult
 from simulator.results.sample import Sample, View, views
 from simulator.results.verdict import judge
+from simulator.results.warmup import SERIES, Course, warm_up
 
 SCHEMA = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Warmup:
-    """What is left out of the metrics: requests sent before cut_s. short: MSER-5 found no trustworthy cut."""
-
-    method: str
-    cut_s: float
-    dropped: int
-    short: bool
 
 
 def summarise(run: RunResult) -> dict[str, Any]:
     """The document that summary.json holds. Plain values; None where a figure does not exist."""
     replications = list(views(run))
     queue = saturated(run, replications)
-    warmup = warm_up(run, replications, queue["saturated"])
+    warmup = warm_up([course(view) for view in replications], run.scenario.run.warmup_s, queue["saturated"])
     studied = study(replications, warmup.cut_s, run.scenario.run.confidence)
+    figures = metrics(studied, _refusal(queue))
     document = {
         "schema": SCHEMA,
         "scenario": {"name": run.scenario.name, "hash": run.scenario.hash, "seed": run.scenario.seed},
@@ -55,7 +47,8 @@ def summarise(run: RunResult) -> dict[str, Any]:
         "warmup": asdict(warmup),
         "saturation": queue,
         "slo": objectives(run, studied.samples),
-        "metrics": metrics(studied, _refusal(queue)),
+        "metrics": figures,
+        "precision": precise.document(precise.precision(run.scenario.run, figures, run.replications)),
         "pools": pools(run, replications, warmup.cut_s),
         "replicas": [asdict(replica) for replica in run.replicas],
         "counters": dict(sorted(run.counters.items())),
@@ -85,38 +78,13 @@ def counts(run: RunResult) -> dict[str, int]:
     return {"all": len(run.requests), **dict(zip(STATES, numbers.tolist(), strict=True))}
 
 
-def warm_up(run: RunResult, replications: Sequence[View], growing: bool | None) -> Warmup:
-    """Of several replications the longest warm-up counts for all; a growing queue never gets warm."""
-    given = run.scenario.run.warmup_s
-    if given is not None:
-        starts = [float(view.requests["sent_s"].min(initial=math.inf)) for view in replications]
-        cut = min(starts, default=0.0) + given if given else 0.0
-        return Warmup("given", cut, _before(replications, cut), False)
-    if growing:
-        return Warmup("none: the queue grows", 0.0, 0, False)
-    found = [_mser(view) for view in replications]
-    cut = max((cut for cut, _ in found), default=0.0)
-    return Warmup("MSER-5", cut, _before(replications, cut), any(short for _, short in found))
-
-
-def _mser(view: View) -> tuple[float, bool]:
-    """Where the warm-up ends: the later of those of TTFT and TPOT, as series in the order of sending."""
-    cut, short = 0.0, False
-    for name in ("ttft_s", "tpot_s"):
-        known = np.flatnonzero(~np.isnan(view.requests[name]))
-        found = ci.mser5(view.requests[name][known])
-        if found.dropped:
-            cut = max(cut, float(view.requests["sent_s"][known[found.dropped]]))
-        short |= found.short
-    return cut, short
-
-
-def _before(replications: Sequence[View], cut: float) -> int:
-    return sum(int(np.searchsorted(view.requests["sent_s"], cut)) for view in replications)
+def course(view: View) -> Course:
+    """What the warm-up is found from."""
+    return Course(view.requests["sent_s"], {name: view.requests[name] for name in SERIES})
 
 
 def saturated(run: RunResult, replications: Sequence[View]) -> dict[str, Any]:
-    """The saturation check of the first replication that fails it, or of the first."""
+    """The saturation check that speaks for all replications; replications_saturated: how many fail it."""
     found = [
         saturation.check(
             view.requests["sent_s"],
@@ -126,7 +94,8 @@ def saturated(run: RunResult, replications: Sequence[View]) -> dict[str, Any]:
         )
         for view in replications
     ]
-    return asdict(next((result for result in found if result.saturated), found[0]))
+    speaks, count = saturation.judged(found)
+    return asdict(speaks) | {"replications_saturated": count}
 
 
 def objectives(run: RunResult, samples: Sequence[Sample]) -> dict[str, Any] | None:

@@ -102,6 +102,20 @@ def run(section: Any) -> Iterator[Fault]:
         yield ("warmup",), "leaves nothing of the run's duration", f"less than {section.duration:g} s"
     if section.resample == "none" and section.replications > 1:
         yield ("resample",), "none: the replications would all be equal", "blocks, or replications: 1"
+    yield from _precision(section)
+
+
+def _precision(section: Any) -> Iterator[Fault]:
+    if section.precision is None:
+        for key in ("precision_of", "max_replications"):
+            if getattr(section, key) is not None:
+                yield (key,), "has no effect without precision", "precision: 5 %, or leave it out"
+        return
+    if section.resample == "none":
+        yield ("precision",), "cannot be reached without replications", "resample: blocks"
+    if section.max_replications is not None and section.max_replications < section.replications:
+        what = f"{section.max_replications} is less than replications ({section.replications})"
+        yield ("max_replications",), what, f"{section.replications} or more"
 
 
 def scenario(whole: Any) -> Iterator[Fault]:

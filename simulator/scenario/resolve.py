@@ -205,7 +205,7 @@ def _run(scenario: s.Scenario, pools: tuple[r.PoolSpec, ...]) -> r.RunSpec:
     prices = {p.accelerator.name: p.accelerator.price_usd_per_hour for p in pools} | scenario.prices
     resample = run.resample
     if resample is None and scenario.workload.trace is not None:
-        resample = "blocks" if run.replications > 1 else "none"
+        resample = "blocks" if run.replications > 1 or run.precision is not None else "none"
     return r.RunSpec(
         warmup_s=run.warmup,
         duration_s=run.duration,
@@ -216,4 +216,7 @@ def _run(scenario: s.Scenario, pools: tuple[r.PoolSpec, ...]) -> r.RunSpec:
         resample=resample,
         leap=run.leap,
         exact=run.exact,
+        precision=run.precision,
+        precision_of=tuple(run.precision_of or r.PRECISION_OF),
+        max_replications=run.max_replications or max(r.MAX_REPLICATIONS, run.replications),
     )

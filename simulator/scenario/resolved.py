@@ -7,6 +7,9 @@ from typing import Any
 
 from simulator.catalog import Accelerator, Link, Model
 
+PRECISION_OF = ("ttft_s.p99", "tpot_s.p99")
+MAX_REPLICATIONS = 100
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:
@@ -157,7 +160,10 @@ class SloSpec:
 @dataclass(frozen=True, slots=True)
 class RunSpec:
     """warmup_s: None for MSER-5; duration_s: stop the clock then; confidence: of the intervals;
-    leap: collapse runs of decode-only steps; exact: always the exact planner."""
+    leap: collapse runs of decode-only steps; exact: always the exact planner.
+
+    precision: replications are added, up to max_replications, until the half-width of the intervals of
+    precision_of ("ttft_s.p99") is at most this share of the value; None: as many as replications says."""
 
     warmup_s: float | None
     duration_s: float | None
@@ -168,6 +174,9 @@ class RunSpec:
     resample: str | None = None  # replications of a trace: "blocks" of sessions, or "none"; None: synthetic
     leap: bool = True
     exact: bool = False
+    precision: float | None = None
+    precision_of: tuple[str, ...] = PRECISION_OF
+    max_replications: int = MAX_REPLICATIONS
 
 
 @dataclass(frozen=True, slots=True)

@@ -273,6 +273,12 @@ class RunSection(Section):
     """Runs with different random numbers. Those of a trace resample it; the first is the trace as it is."""
     resample: Literal["blocks", "none"] | None = None
     """How replications of a trace differ: blocks of sessions drawn anew; none: batch means of one run."""
+    precision: Share | None = None
+    """Add replications until intervals reach no further than this share of the value, up or down."""
+    precision_of: Annotated[list[str], Field(min_length=1)] | None = None
+    """The statistics that must be that precise; default: ttft_s.p99 and tpot_s.p99."""
+    max_replications: Annotated[int, Field(ge=2, le=10_000)] | None = None
+    """The most replications that precision may take; default: 100."""
     confidence: Annotated[float, *Share.__metadata__[:2], Field(gt=0.5, lt=1)] = 0.95
     """Of the intervals."""
     bin: Seconds | None = None

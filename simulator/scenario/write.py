@@ -32,6 +32,8 @@ def document_of(
         document["fleet"]["pools"][pool.name]["engine"] = engine_args.written(pool.engine)
     document["run"] |= {"warmup": "auto" if run.warmup_s is None else run.warmup_s}
     document["run"] |= _present({"resample": run.resample})
+    if run.precision is not None:
+        document["run"] |= {"precision_of": list(run.precision_of), "max_replications": run.max_replications}
     document["prices"] = dict(sorted(run.price.items()))
     for path, (shown, _) in files.items():
         _replace(document, path, shown)

@@ -87,27 +87,39 @@ def test_asserting_nothing_is_an_error(tmp_path: Path, capsys: pytest.CaptureFix
     assert not list(tmp_path.iterdir())
 
 
+@contextmanager
+def impatient(quiet: bool) -> Iterator[tuple[Callable[..., None], Callable[..., None]]]:
+    def interrupt(*what: float) -> None:
+        raise KeyboardInterrupt
+
+    yield interrupt, interrupt
+
+
 def test_an_interrupted_run_is_kept_and_says_so(
-    saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    @contextmanager
-    def impatient(quiet: bool, replications: int) -> Iterator[Callable[[int], Callable[..., None]]]:
-        def interrupt(simulated: float, done: int, total: int) -> None:
-            raise KeyboardInterrupt
-
-        yield lambda number: interrupt
-
     monkeypatch.setattr(run_module, "progress_bar", impatient)
-    several = [*SMALL, "--replications", "3", "--out", str(tmp_path)]
-    assert cli.execute(["run", str(SCENARIO), *several]) == errors.INTERRUPTED
+    assert cli.execute(["run", str(SCENARIO), *SMALL, "--out", str(tmp_path)]) == errors.INTERRUPTED
     (folder,) = tmp_path.iterdir()
     assert folder.name.endswith("-partial")
     summary = load_run(folder).summary
     assert summary["complete"] is False
-    assert summary["replications"] == 1
     assert 0 < summary["requests"]["finished"] < 600
     assert summary["requests"]["unfinished"] == 600 - summary["requests"]["finished"]
     assert "Partial run." in capsys.readouterr().out
+
+
+def test_an_interruption_between_replications_keeps_those_that_are_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_module, "progress_bar", impatient)
+    several = [*SMALL, "--replications", "3", "--workers", "1", "--out", str(tmp_path), "--quiet"]
+    assert cli.execute(["run", str(SCENARIO), *several]) == errors.INTERRUPTED
+    (folder,) = tmp_path.iterdir()
+    assert folder.name.endswith("-partial")
+    summary = load_run(folder).summary
+    assert (summary["complete"], summary["replications"]) == (False, 1)
+    assert summary["requests"]["finished"] == 600
 
 
 def test_explain_tells_where_the_time_went(saved: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,66 @@
+"""What a run is still getting warm for: left out of the metrics, found by MSER-5."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from simulator.results import confidence as ci
+from simulator.results.confidence import Floats
+
+SERIES = ("ttft_s", "tpot_s")
+
+
+@dataclass(frozen=True, slots=True)
+class Warmup:
+    """What is left out of the metrics: requests sent before cut_s. short: MSER-5 found no trustworthy cut."""
+
+    method: str
+    cut_s: float
+    dropped: int
+    short: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """A replication's requests in the order of sending: sent_s [n]; series: by name, [n], NaN where none."""
+
+    sent_s: Floats
+    series: dict[str, Floats]
+
+
+def warm_up(courses: Sequence[Course], given_s: float | None, growing: bool | None) -> Warmup:
+    """One cut for all replications; a growing queue never gets warm."""
+    if given_s is not None:
+        starts = [float(course.sent_s.min(initial=math.inf)) for course in courses]
+        cut = min(starts, default=0.0) + given_s if given_s else 0.0
+        return Warmup("given", cut, before(courses, cut), False)
+    if growing:
+        return Warmup("none: the queue grows", 0.0, 0, False)
+    found = [_mser5(courses, name) for name in SERIES]
+    cut = max(cut for cut, _ in found)
+    return Warmup("MSER-5", cut, before(courses, cut), any(short for _, short in found))
+
+
+def before(courses: Sequence[Course], cut_s: float) -> int:
+    """Requests sent before the cut, over all replications."""
+    return sum(int(np.searchsorted(course.sent_s, cut_s)) for course in courses)
+
+
+def _mser5(courses: Sequence[Course], name: str) -> tuple[float, bool]:
+    """MSER-5 on the series averaged over replications, request by request, and whether it is short.
+
+    What all replications share, the start from an empty fleet, stays; their own bursts average out. The cut
+    is the latest time at which a replication had sent as many requests as are to be left out.
+    """
+    count = min((len(course.sent_s) for course in courses), default=0)
+    stacked = np.array([course.series[name][:count] for course in courses]).reshape(-1, count)
+    known = np.flatnonzero(~np.isnan(stacked).all(axis=0))
+    found = ci.mser5(np.nanmean(stacked[:, known], axis=0) if len(known) else np.empty(0))
+    if not found.dropped:
+        return 0.0, found.short
+    row = known[found.dropped]
+    return max(float(course.sent_s[row]) for course in courses), found.short
