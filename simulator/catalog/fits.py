@@ -19,7 +19,8 @@ class Fit:
     absolute error on held-out rows, per cent. dtype: of the arithmetic, or the weight format of
     mixture-of-experts kernels.
     row_tile: a GEMM computes whole tiles of so many rows (0: as many as there are); width_tile: an expert is
-    worked on in strips of so many columns.
+    worked on in strips of so many columns; eff_quantize: share of the memory's bandwidth at which
+    activations are narrowed before the GEMM (0: they are not).
     """
 
     op: str
@@ -36,6 +37,7 @@ class Fit:
     tail_s: float
     row_tile: int
     width_tile: int
+    eff_quantize: float
     rows: int
     median_pct: float
     p90_pct: float
@@ -101,6 +103,7 @@ def _fit(row: dict[str, str]) -> Fit:
         float(row["tail"] or 0.0) * 1e-6,
         int(row["row_tile"] or 0),
         int(row["width_tile"] or 0),
+        float(row["eff_quantize"] or 0.0),
         int(row["rows"] or 0),
         float(row["median_pct"]),
         float(row["p90_pct"]),

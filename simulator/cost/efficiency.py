@@ -29,6 +29,7 @@ STAND_INS = {
 class Rate:
     """How long an op takes on one accelerator: s_per_flop and s_per_byte at the efficiencies reached.
 
+    s_per_narrowed: seconds an element of a GEMM's activations to bring it to the GEMM's format;
     kind: fitted (to this accelerator) or assumed (another's); source says whose and its error in per cent;
     fit: the numbers behind it.
     """
@@ -38,26 +39,32 @@ class Rate:
     p: float
     t0_s: float
     tail_s: float
-    row_tile: int
-    width_tile: int
     kind: str
     source: str
     median_pct: float
     p90_pct: float
+    row_tile: int = 0
+    width_tile: int = 0
+    s_per_narrowed: float = 0.0
     fit: fits.Fit | None = None
 
     def seconds(self, op: Op) -> float:
         compute, memory = self.parts(op)
         busy = compute + memory if self.p == 1.0 else (compute * compute + memory * memory) ** 0.5
-        return float(busy + self.t0_s + self.tail_s * op.lead)
+        return float(busy + self.fixed_s(op))
 
     def bound(self, op: Op) -> str:
         """What takes most of the op's time: compute, memory or overhead."""
         compute, memory = self.parts(op)
-        fixed = self.t0_s + self.tail_s * op.lead
+        fixed = self.fixed_s(op)
         if fixed > max(compute, memory):
             return "overhead"
         return "compute" if compute > memory else "memory"
+
+    def fixed_s(self, op: Op) -> float:
+        """Seconds beside the roofline: launch, serial walk, narrowing of activations."""
+        fixed = self.t0_s + self.tail_s * op.lead
+        return fixed + self.s_per_narrowed * op.shape[0] * op.shape[2] if self.s_per_narrowed else fixed
 
     def parts(self, op: Op) -> tuple[float, float]:
         """Seconds of the op's arithmetic and of its memory traffic, each alone."""
@@ -142,14 +149,22 @@ def of_fit(fit: fits.Fit, accelerator: Accelerator, peak: str, max_eff_memory: f
         fit.p,
         fit.t0_s,
         fit.tail_s,
-        fit.row_tile,
-        fit.width_tile,
         "fitted",
         f"fitted {_whose(fit)}, error {fit.median_pct:g} % (p90 {fit.p90_pct:g} %)",
         fit.median_pct,
         fit.p90_pct,
+        fit.row_tile,
+        fit.width_tile,
+        narrowed_bytes(fit.dtype) / (fit.eff_quantize * accelerator.hbm_bytes_per_s)
+        if fit.eff_quantize
+        else 0.0,
         fit,
     )
+
+
+def narrowed_bytes(dtype: str) -> float:
+    """Bytes that narrowing one bf16 activation reads and writes."""
+    return 2.0 + (0.5625 if dtype == "fp4" else 1.0)
 
 
 def peak_flops(accelerator: Accelerator, dtype: str) -> float:

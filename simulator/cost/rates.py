@@ -103,7 +103,9 @@ class Rates:
         used = self.plan.precision if key in ("gemm", "expansion") else precision.BF16
         backends = _backends(used.gemm, self._engines)
         found = efficiency.rate("gemm", self.plan.accelerator, used.gemm, peak=used.peak, backends=backends)
-        return replace(found, p=1.0, s_per_byte=0.0, t0_s=0.0, tail_s=0.0) if key == "expansion" else found
+        if key != "expansion":
+            return found
+        return replace(found, p=1.0, s_per_byte=0.0, t0_s=0.0, tail_s=0.0, row_tile=0, s_per_narrowed=0.0)
 
     def _attention(self, key: str) -> Pricer:
         model = self.plan.model
@@ -143,8 +145,6 @@ def _unmeasured(accelerator: Accelerator, dtype: str, name: str) -> Rate:
         1.0,
         10e-6,
         0.0,
-        0,
-        0,
         "assumed",
         f"assumed: half of both peaks, 10 us a kernel; {name} was not measured",
         100.0,

@@ -1,18 +1,20 @@
 """Fits the catalogue's efficiencies again, where a better form is known, and packs the pool of measured rows.
 
 `python -m simulator.study.fit_kernels FOLDER` rewrites catalog/data/efficiency.csv and
-catalog/data/measured.npz from a folder of measured kernel tables. GEMMs of per-tensor FP8 get tiles of rows,
-experts get strips of columns; every other row of efficiency.csv stays. Seven tenths of the shapes calibrate,
-the rest judge: a new fit replaces an old one only if it does better on those.
+catalog/data/measured.npz from a folder of measured kernel tables. GEMMs in 8 and 4 bits get tiles of rows and
+the narrowing of their activations, experts get strips of columns; every other row of efficiency.csv stays.
+Seven tenths of the shapes calibrate, the rest judge: a new fit replaces an old one only if it does better
+there.
 """
 
 from __future__ import annotations
 
 import csv
+import math
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,11 +26,28 @@ from simulator.study import kernel_tables
 from simulator.study.kernel_tables import Group
 
 Array = NDArray[np.float64]
-STARTS = ((-0.7, -0.1, -12.5, -14.0), (-1.5, -0.2, -10.3, -13.5), (-0.4, -0.2, -13.8, -16.0))
-FORMS = {"gemm": ((2.0, 0), (2.0, 256)), "moe": ((2.0, 0), (2.0, 128), (1.0, 0), (1.0, 128))}  # p, tile
+MOST = 2.0  # an efficiency beyond the datasheet's is operands in the cache, and no more than this
+NARROW = ("fp8", "fp8_block", "fp4")
+# Logarithms of where a search begins: both efficiencies, t0 and tail in seconds, efficiency of narrowing.
+STARTS = ((-0.7, -0.1, -12.1, -14.0, -1.0), (-1.5, -0.2, -9.8, -13.5, -0.5), (-0.4, -0.2, -8.4, -15.0, -1.5))
+
+
+class Form(NamedTuple):
+    """p, tile of rows, strip of columns, and whether activations are narrowed first."""
+
+    p: float
+    row_tile: int
+    width_tile: int
+    narrowed: bool
+
+
+FORMS = {
+    "gemm": [Form(2.0, tile, 0, narrowed) for tile in (0, 256) for narrowed in (False, True)],
+    "moe": [Form(p, 0, strip, False) for p in (2.0, 1.0) for strip in (0, 128)],
+}
 HEADER = (
     "op", "accelerator", "backend", "version", "dtype", "kv_dtype", "head_dim",
-    "p", "eff_compute", "eff_memory", "t0_us", "tail", "row_tile", "width_tile",
+    "p", "eff_compute", "eff_memory", "t0_us", "tail", "row_tile", "width_tile", "eff_quantize",
     "rows", "median_pct", "p90_pct",
 )  # fmt: skip
 
@@ -44,7 +63,7 @@ class Sample:
 
 def wanted(group: Group) -> bool:
     """Kernels whose form differs from the published fits'."""
-    return group.op == "moe" or (group.op == "gemm" and group.dtype == "fp8")
+    return group.op == "moe" or (group.op == "gemm" and group.dtype in NARROW)
 
 
 def fit(group: Group, version: str) -> fits.Fit | None:
@@ -98,32 +117,38 @@ def _errors(seconds: Array, sample: Sample, among: NDArray[np.bool_]) -> tuple[f
     return round(float(np.median(errors)), 1), round(float(np.percentile(errors, 90)), 1)
 
 
-def _blank(group: Group, form: tuple[float, int], version: str) -> fits.Fit:
-    p, tile = form
-    row_tile, width_tile = (tile, 0) if group.op == "gemm" else (0, tile)
+def _blank(group: Group, form: Form, version: str) -> fits.Fit:
+    """A fit of that form at full efficiency."""
     return fits.Fit(
         group.op, group.accelerator, group.backend, version, group.dtype, "", 0,
-        p, 1.0, 1.0, 0.0, 0.0, row_tile, width_tile, 0, 0.0, 0.0,
+        form.p, 1.0, 1.0, 0.0, 0.0, form.row_tile, form.width_tile, float(form.narrowed), 0, 0.0, 0.0,
     )  # fmt: skip
 
 
 def _with(blank: fits.Fit, x: Array) -> fits.Fit:
     """Logarithms of efficiencies and seconds → the fit, in the digits that the file keeps."""
-    compute, memory, t0, tail = (float(f"{value:.4g}") for value in np.exp(np.clip(x, -30.0, 3.0)))
-    return replace(blank, eff_compute=compute, eff_memory=memory, t0_s=t0, tail_s=tail)
+    values = np.exp(np.clip(x, -30.0, math.log(MOST)))
+    compute, memory, t0, tail, quantize = (float(f"{value:.4g}") for value in values)
+    found = replace(blank, eff_compute=compute, eff_memory=memory, t0_s=t0, tail_s=tail)
+    return replace(found, eff_quantize=quantize) if blank.eff_quantize else found
 
 
-def _parts(fit: fits.Fit, hardware: Accelerator, sample: Sample) -> tuple[Array, Array, Array]:
-    """Seconds of arithmetic and of traffic at full efficiency, and L, of every op."""
+Parts = tuple[Array, Array, Array, Array]
+
+
+def _parts(fit: fits.Fit, hardware: Accelerator, sample: Sample) -> Parts:
+    """Seconds of arithmetic, of traffic and of narrowing at full efficiency, and L, of every op."""
     rate = efficiency.of_fit(fit, hardware, rows.peak(fit.dtype))
     pairs = np.array([rate.parts(op) for op in sample.ops])
-    return pairs[:, 0], pairs[:, 1], np.array([op.lead for op in sample.ops])
+    narrowed = np.array([rate.s_per_narrowed * op.shape[0] * op.shape[2] for op in sample.ops])
+    return pairs[:, 0], pairs[:, 1], narrowed, np.array([op.lead for op in sample.ops])
 
 
-def _predict(fit: fits.Fit, parts: tuple[Array, Array, Array]) -> Array:
+def _predict(fit: fits.Fit, parts: Parts) -> Array:
     compute, memory = parts[0] / fit.eff_compute, parts[1] / fit.eff_memory
     busy = compute + memory if fit.p == 1.0 else np.hypot(compute, memory)
-    return np.asarray(busy + fit.t0_s + fit.tail_s * parts[2])
+    narrowing = parts[2] / fit.eff_quantize if fit.eff_quantize else 0.0
+    return np.asarray(busy + fit.t0_s + fit.tail_s * parts[3] + narrowing)
 
 
 def better(new: fits.Fit, old: fits.Fit | None, group: Group) -> bool:
@@ -132,7 +157,7 @@ def better(new: fits.Fit, old: fits.Fit | None, group: Group) -> bool:
         return True
     hardware = load("accelerators", group.accelerator)
     sample = _sample(group, hardware)
-    blank = replace(old, eff_compute=1.0, eff_memory=1.0)
+    blank = replace(old, eff_compute=1.0, eff_memory=1.0, eff_quantize=float(old.eff_quantize > 0))
     before, _ = _errors(_predict(old, _parts(blank, hardware, sample)), sample, ~sample.calibrates)
     return new.median_pct < before
 
@@ -180,7 +205,8 @@ def _row(fit: fits.Fit) -> list[Any]:
     return [
         fit.op, fit.accelerator, fit.backend, fit.version, fit.dtype, fit.kv_dtype, fit.head_dim or "",
         f"{fit.p:g}", f"{fit.eff_compute:g}", f"{fit.eff_memory:g}", f"{fit.t0_s * 1e6:.4g}",
-        f"{fit.tail_s * 1e6:.4g}", fit.row_tile or "", fit.width_tile or "", fit.rows,
+        f"{fit.tail_s * 1e6:.4g}", fit.row_tile or "", fit.width_tile or "",
+        f"{fit.eff_quantize:g}" if fit.eff_quantize else "", fit.rows,
         f"{fit.median_pct:g}", f"{fit.p90_pct:g}",
     ]  # fmt: skip
 

@@ -85,8 +85,19 @@ def test_fp8_gemms_compute_whole_tiles_of_rows() -> None:
     ]  # fmt: skip
     rate = efficiency.rate("gemm", load("accelerators", "h100"), "fp8")
     assert rate.row_tile == 256
-    just_above, full = (rate.seconds(ops.gemm("x", m, (16384, 8192), 1, 1)) for m in (257, 512))
-    assert just_above == pytest.approx(full, rel=0.05)
+    just_above, full = (rate.parts(ops.gemm("x", m, (16384, 8192), 1, 1))[0] for m in (257, 512))
+    assert just_above == pytest.approx(full)
+
+
+def test_narrow_gemms_narrow_their_activations() -> None:
+    """H100 FP8: each of m × k is read in 2 bytes and written in 1, at eff_quantize of the bandwidth."""
+    rate = efficiency.rate("gemm", load("accelerators", "h100"), "fp8")
+    assert rate.fit is not None and 0.1 < rate.fit.eff_quantize < 1.2
+    op = ops.gemm("x", 1024, (4096, 8192), 1, 1)
+    without = replace(rate, s_per_narrowed=0.0)
+    expected = 3.0 * 1024 * 8192 / (rate.fit.eff_quantize * 3.35e12)
+    assert rate.seconds(op) - without.seconds(op) == pytest.approx(expected)
+    assert efficiency.rate("gemm", load("accelerators", "h100"), "bf16").s_per_narrowed == 0.0
 
 
 def test_narrow_experts_are_worked_on_in_strips() -> None:
