@@ -70,7 +70,7 @@ def _points(found: Answer) -> Table:
 
 def marks(found: Answer) -> list[Mark]:
     """Prefill, one decode and as many as fit, at FLOP/s of one accelerator."""
-    steps = {"P": found.prefill, "1": found.alone, "D": found.full}
+    steps = {"P": found.prefill, "D": found.full, "1": found.alone}
     gpus = found.fit.gpus
     return [Mark(letter, s.intensity, s.flops / s.seconds / gpus) for letter, s in steps.items()]
 

@@ -137,7 +137,7 @@ def _options(
 
 
 def _none_within(options: list[Replica], traffic: Traffic, tpot_s: float | None) -> str:
-    fastest = min(_tpot(option, 1, traffic) for option in options)
+    fastest = min(_tpot(option, 1, traffic.context) for option in options)
     return f"no layout decodes in {1e3 * (tpot_s or 0):g} ms: the fastest takes {1e3 * fastest:.3g} ms"
 
 
@@ -145,7 +145,7 @@ def _bill(option: Replica, traffic: Traffic, tpot_s: float | None) -> Bill | Non
     batch, limit = best_batch(option, traffic, tpot_s)
     if not batch:
         return None
-    step, requests = _tpot(option, batch, traffic), len(traffic.prompts)
+    step, requests = _tpot(option, batch, traffic.context), len(traffic.prompts)
     prefill = prefill_s(option, traffic) * option.gpus / requests
     decode = traffic.decoded * step / batch * option.gpus / requests
     dollars = option.accelerator.price_usd_per_hour / 3600 / traffic.output * 1e6
@@ -178,10 +178,11 @@ def kind(option: Replica) -> str:
 def best_batch(option: Replica, traffic: Traffic, tpot_s: float | None) -> tuple[int, str]:
     """The batch of the highest throughput that memory, max_num_seqs and the TPOT allow, and which of them
     keeps it from being larger; 0 if none is."""
-    room = option.holds(traffic.context + option.cost.engine.block_size / 2)
+    context = traffic.context
+    room = option.holds(context + option.cost.engine.block_size / 2)
     limit = SEQS if room == option.cost.engine.max_num_seqs else MEMORY
     held = [batch for batch in grid(option, [room] if room else []) if batch <= room]
-    steps = {batch: _tpot(option, batch, traffic) for batch in held}
+    steps = {batch: _tpot(option, batch, context) for batch in held}
     quick = [batch for batch in held if tpot_s is None or steps[batch] <= tpot_s]
     best = max(quick, key=lambda batch: batch / steps[batch], default=0)
     if best == room:
@@ -195,6 +196,5 @@ def prefill_s(option: Replica, traffic: Traffic) -> float:
     return sum(option.cost.price(work).seconds for work in works)
 
 
-def _tpot(option: Replica, batch: int, traffic: Traffic) -> float:
-    keys = round(batch * traffic.context)
-    return option.cost.price(Work(batch, keys, (), batch)).seconds
+def _tpot(option: Replica, batch: int, context: float) -> float:
+    return option.cost.price(Work(batch, round(batch * context), (), batch)).seconds
