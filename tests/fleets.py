@@ -26,7 +26,9 @@ def case(seed: int, preset: str = "vllm-0.33") -> Case:
     rng = np.random.default_rng(seed)
     block = int(rng.choice([1, 4, 16, 16, 32]))
     blocks = int(rng.choice([12, 20, 40, 80, 200])) * 16 // block
-    limit = int(min(rng.choice([64, 128, 256, 512]), (blocks - (preset == "vllm-v0") * 2) * block))
+    limit = int(
+        min(rng.choice([64, 128, 256, 512]), (blocks - 2 * (preset in ("vllm-v0", "sglang"))) * block)
+    )
     args = _engine(rng, block, limit)
     if preset != "vllm-0.33":
         args = _as_in(preset, rng, args)
@@ -69,6 +71,15 @@ def _as_in(preset: str, rng: np.random.Generator, args: dict[str, Any]) -> dict[
         args["max_num_batched_tokens"] = max(args["max_num_batched_tokens"], args["max_model_len"])
     if "watermark" in known.defaults:
         args["watermark"] = float(rng.choice([0.0, 0.01]))
+    if "max_prefill_tokens" in known.defaults:
+        args["max_num_batched_tokens"] = (
+            -(-args["max_num_batched_tokens"] // args["block_size"]) * args["block_size"]
+        )
+        args |= {"max_prefill_tokens": int(rng.choice([16, 64, 1024]))}
+        args |= {
+            "enable_mixed_chunk": bool(rng.random() < 0.3),
+            "schedule_conservativeness": float(rng.choice([0.1, 1.0])),
+        }
     if "preemption_mode" in known.defaults:
         args |= {"preemption_mode": str(rng.choice(["recompute", "swap"])), "swap_space": 4.0e9}
     rules = Rules(**{name: rule["value"] for name, rule in known.rules.items()})

@@ -9,14 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from heapq import heappush
+from typing import TYPE_CHECKING
 
 from simulator.engine.blocks import KVCache
 from simulator.engine.policies import Policy
 from simulator.engine.prefix import PrefixCache
 from simulator.engine.queue import Fifo, Ranked, Turns, waiting_queue
+from simulator.engine.radix import RadixCache
 from simulator.engine.request import Request
 from simulator.engine.runs import ENDLESS
+from simulator.engine.step import Step
 from simulator.scenario.resolved import EngineArgs
+
+if TYPE_CHECKING:
+    from simulator.engine.admission import Admission
 
 
 class Batch:
@@ -32,6 +38,7 @@ class Batch:
     """
 
     __slots__ = (
+        "admission",
         "admissions",
         "args",
         "cache",
@@ -50,6 +57,7 @@ class Batch:
         "last_prefill",
         "leaves",
         "loads",
+        "lone",
         "margin",
         "newest_decode",
         "now_s",
@@ -102,11 +110,15 @@ class Batch:
         self.host_free = 0
         reserved = -(-args.max_model_len // args.block_size) if args.rules.reserves_all else 0
         self.margin = -ENDLESS if reserved else args.rules.spare_blocks
-        self.cache: KVCache | PrefixCache = (
-            PrefixCache(blocks, args.block_size, self.written, args.rules.unhashed_blocks_first)
-            if args.enable_prefix_caching
-            else KVCache(blocks, args.block_size, reserved)
-        )
+        self.admission: Admission | None = None
+        self.lone: Step | None = None
+        self.cache: KVCache | PrefixCache | RadixCache
+        if not args.enable_prefix_caching:
+            self.cache = KVCache(blocks, args.block_size, reserved)
+        elif args.rules.caches_when_computed:
+            self.cache = RadixCache(blocks, args.block_size)
+        else:
+            self.cache = PrefixCache(blocks, args.block_size, self.written, args.rules.unhashed_blocks_first)
 
     def computed(self, request: Request) -> int:
         """Tokens computed or scheduled before the next plan (R1)."""
@@ -177,6 +189,12 @@ class Batch:
         if not self.decodes:
             self.newest_decode = -1
 
+    def drop_out(self, request: Request) -> None:
+        """It has ended by a stop token, and no step that still counts it was planned."""
+        self.leaves[request.leave_step].remove(request)
+        self._uncount(request)
+        self._finishing(request)
+
     def _finishing(self, request: Request) -> None:
         self.stop_writing(request)
         request.computed = self.computed(request)
@@ -198,9 +216,7 @@ class Batch:
     def leave_out(self, request: Request) -> None:
         """A decoding request that got nothing in this step: everything of it comes one step later."""
         if request.free_step < self.step:
-            self.leaves[request.leave_step].remove(request)
-            self._uncount(request)
-            self._finishing(request)
+            self.drop_out(request)
             return
         self.cache.settle(request)
         block = self.args.block_size
@@ -277,6 +293,8 @@ class Batch:
         """Whether the queue, which the last plan left waiting, stays so while nobody ends."""
         if self.full():
             return True
+        if self.admission is not None:
+            return self.admission.shut
         if self.policy.rank is not None:
             return False
         return self.args.prefill_schedule_interval == 1 and not self.cache.growing(self.waiting.head())

@@ -6,11 +6,15 @@ from bisect import insort
 from operator import attrgetter
 
 from simulator.engine.batch import Batch
+from simulator.engine.radix import RadixCache
 from simulator.engine.request import Request
+from simulator.engine.step import Step
 
 
-def complete(batch: Batch, index: int) -> list[Request]:
+def complete(batch: Batch, index: int, step: Step | None = None) -> list[Request]:
     """Process the outputs of step `index`; returns the requests that ended, in batch order.
+
+    step: the step itself, where it may be one that those who decode sat out (compose.pause).
 
     With async scheduling the next step has been planned before.
     """
@@ -22,15 +26,29 @@ def complete(batch: Batch, index: int) -> list[Request]:
     ended: list[Request] = []
     if batch.stale:
         ended = _deliver_stale(batch, index)
-    if index in batch.frees:
-        leaving = batch.in_order(batch.frees.pop(index))
+    if step is not None:
+        _computed(batch, step)
+    if index in batch.frees or (step is not None and step.ending):
+        last = batch.frees.pop(index, []) + (step.ending if step is not None else [])
+        leaving = batch.in_order(last)
         for request in leaving:
             _end(batch, request)
         ended = leaving + ended if ended else leaving
     return ended
 
 
+def _computed(batch: Batch, step: Step) -> None:
+    """Its prompts can be found, where that waits for their computation (S10); it owes nothing any more."""
+    if step is batch.lone:
+        batch.lone = None
+    if isinstance(batch.cache, RadixCache):
+        for request in step.finals:
+            batch.cache.insert(request, request.target)
+
+
 def _end(batch: Batch, request: Request) -> None:
+    if batch.lone is not None and request.since >= 0:
+        batch.drop_out(request)
     request.emitted = request.output
     del batch.running[request]
     tokens = batch.computed(request)

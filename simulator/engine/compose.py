@@ -74,6 +74,11 @@ def conclude(batch: Batch, step: Step) -> Step:
     batch.context_sum += step.decodes
     for request in step.finals:
         batch.join(request, batch.step)
+        if step.alone and request.free_step < batch.step:
+            batch.frees[request.free_step].remove(request)
+            step.ending = added(step.ending, request)
+    if step.alone and step.requests:
+        batch.lone = step
     if not step.empty:
         batch.executed += 1
     return step

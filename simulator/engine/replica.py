@@ -255,7 +255,7 @@ class Replica:
             self._plan_ahead(repeat, now)
         self.step = None
         free = batch.cache.free
-        for request in complete(batch, index):
+        for request in complete(batch, index, step):
             self._end(request, now)
         if batch.cache.free > free:
             self.unseen = True

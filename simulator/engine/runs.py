@@ -33,13 +33,14 @@ class Run:
     tail: what was split off its end, so that whoever held the whole run still finds all of it.
     """
 
-    __slots__ = ("hi", "lo", "newer", "node", "older", "tail", "users")
+    __slots__ = ("hi", "lo", "newer", "node", "older", "tail", "used", "users")
 
     def __init__(self, node: Node | None, lo: int, hi: int, users: int) -> None:
         self.node = node
         self.lo = lo
         self.hi = hi
         self.users = users
+        self.used = 0
         self.older: Run | None = None
         self.newer: Run | None = None
         self.tail: Run | None = None

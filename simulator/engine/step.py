@@ -34,6 +34,7 @@ class Step:
     preempted = NOBODY
     left_out = NOBODY
     resumed = NOBODY
+    ending = NOBODY
     requests = NOBODY
     chunks: list[tuple[int, int]] = []  # noqa: RUF012  # never changed in place: `chunk` replaces it
     loads: list[tuple[Request, int]] = []  # noqa: RUF012  # likewise

@@ -153,6 +153,10 @@ def _contradictions(
     if not values["enable_chunked_prefill"] and budget < length:
         what = f"{budget} is less than max_model_len ({length}), and chunked prefill is off"
         refuse("max_num_batched_tokens", what, f"{length} or more")
+    page = values["block_size"]
+    if preset.planner == "sglang" and values["enable_chunked_prefill"] and budget % page:
+        what = f"{budget} tokens of a chunk are no whole number of pages of {page}"
+        refuse("max_num_batched_tokens", what, f"a multiple of {page}")
     share = values["gpu_memory_utilization"]
     for key in ("num_gpu_blocks_override", "kv_cache_memory_bytes"):
         if values[key] and share != preset.defaults["gpu_memory_utilization"]:

@@ -34,7 +34,8 @@ class Rules:
     preempted_ends_scan: under the priority policy a request that preempts itself ends the scan (R15);
     spare_blocks: a decode that finds no more than so many free blocks less one preempts (V6); reserves_all:
     a request takes the blocks of max_model_len when it is admitted (O2); takes_whole_prompts: those of all of
-    its prompt, though it is computed in chunks (H4).
+    its prompt, though it is computed in chunks (H4); caches_when_computed: prefixes can be found when they
+    are computed, not when they are scheduled (S10).
     """
 
     unhashed_blocks_first: bool = True
@@ -43,6 +44,7 @@ class Rules:
     spare_blocks: int = 0
     reserves_all: bool = False
     takes_whole_prompts: bool = False
+    caches_when_computed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
