@@ -6,7 +6,7 @@ BIN := .venv/bin
 SCENARIO ?= scenarios/rag.yaml
 WORKERS ?= 2
 
-.PHONY: run test test-slow bench format clean
+.PHONY: run test test-slow bench performance format clean
 
 run: .venv/installed
 	$(BIN)/sim run $(SCENARIO)
@@ -23,6 +23,9 @@ test-slow: .venv/installed-dev
 
 bench: .venv/installed-dev
 	$(BIN)/pytest benchmarks --benchmark-enable --benchmark-only
+
+performance: .venv/installed-dev
+	$(BIN)/python benchmarks/performance.py
 
 format: .venv/installed-dev
 	$(BIN)/ruff check --fix .
