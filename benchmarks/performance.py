@@ -161,8 +161,8 @@ def page() -> str:
     return f"""# Performance
 
 Written by `make performance` (benchmarks/performance.py) on one core of
-{platform.processor() or platform.machine()} with Python {platform.python_version()}. A row is the best of {TIMES}
-processes (one for the million and for routers). CPU seconds are of one simulation with its tables and
+{platform.processor() or platform.machine()} with Python {platform.python_version()}.
+A row is the best of {TIMES} processes (one for the million and for routers). CPU seconds are of one simulation with its tables and
 checks, without start-up and reading. `make bench` holds the ratios: growth with batch and queue.
 
 {HEAD}
