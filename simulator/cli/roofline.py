@@ -24,9 +24,16 @@ NEEDS_MODEL = {
     "trace": "--traffic",
     "prompt_tokens": "--prompt-tokens",
     "output_tokens": "--output-tokens",
+    "tpot": "--tpot",
     "utilization": "--gpu-memory-utilization",
     "html": "--html",
     "csv": "--csv",
+}
+DEFAULTS = {
+    "quantization": "none",
+    "kv_cache_dtype": "auto",
+    "over_limit": "error",
+    "correction": "measured",
 }
 
 
@@ -114,7 +121,7 @@ def roofline(model: str | None, as_json: bool, quiet: bool, **given: Any) -> Non
         _without_model(accelerators, given, as_json)
         return
     found = _answer(model, accelerators, given)
-    _write(found, given["html"], given["csv"])
+    _write(found, given["html"], given["csv"], quiet)
     if as_json:
         from simulator.study.roofline.study import document
 
@@ -135,8 +142,7 @@ def _answer(model: str, accelerators: tuple[Accelerator, ...], given: dict[str, 
 
 def _without_model(accelerators: tuple[Accelerator, ...], given: dict[str, Any], as_json: bool) -> None:
     idle = [option for key, option in NEEDS_MODEL.items() if given[key]]
-    idle += ["--quantization"] if given["quantization"] != "none" else []
-    idle += ["--kv-cache-dtype"] if given["kv_cache_dtype"] != "auto" else []
+    idle += [f"--{key.replace('_', '-')}" for key, default in DEFAULTS.items() if given[key] != default]
     if idle:
         problems = [Problem(option, "has no effect without a model", "--model NAME too") for option in idle]
         raise InputError(problems)
@@ -154,18 +160,26 @@ def _without_model(accelerators: tuple[Accelerator, ...], given: dict[str, Any],
     terminal.show_accelerators(rows, _console())
 
 
-def _write(found: Answer, html: Path | None, csv: Path | None) -> None:
-    for path in (html, csv):
-        if path is not None and not path.parent.is_dir():
-            raise InputError(Problem(str(path), "cannot be written: no such folder", "an existing folder"))
+def _write(found: Answer, html: Path | None, csv: Path | None, quiet: bool) -> None:
+    """The files asked for, each named on stderr. Raises InputError for one that cannot be written."""
     if html is not None:
         from simulator.report.roofline.html import html as page
 
-        html.write_text(page(found), encoding="utf-8")
+        _save(html, page(found), quiet)
     if csv is not None:
         from simulator.report.roofline.csv_table import as_csv
 
-        csv.write_text(as_csv(found), encoding="utf-8")
+        _save(csv, as_csv(found), quiet)
+
+
+def _save(path: Path, text: str, quiet: bool) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        what = f"cannot be written: {error.strerror}"
+        raise InputError(Problem(str(path), what, "a file in an existing folder")) from None
+    if not quiet:
+        click.echo(f"wrote {path} ({path.stat().st_size:,} bytes)", err=True)
 
 
 def _console() -> Any:

@@ -88,7 +88,8 @@ def test_a_config_json_is_a_model(capsys: Capture, tmp_path: Path) -> None:
 
 def test_csv_has_a_row_a_step(capsys: Capture, tmp_path: Path) -> None:
     path = tmp_path / "steps.csv"
-    code, _, _ = run(capsys, *SMALL, "--csv", str(path), "--quiet")
+    code, _, err = run(capsys, *SMALL, "--csv", str(path))
+    assert err.startswith(f"wrote {path} (")
     rows = list(csv.DictReader(path.open()))
     assert code == 0
     decodes = [row for row in rows if row["phase"] == "decode"]
@@ -155,6 +156,9 @@ def test_the_default_set_is_compared(capsys: Capture) -> None:
         (("-m", "llama-3.1-8b", "--csv", "no/such/x.csv"), "no/such/x.csv: cannot be written"),
         (("--prompt", "10"), "--prompt: has no effect without a model"),
         (("--quantization", "fp8"), "--quantization: has no effect without a model"),
+        (("--correction", "none"), "--correction: has no effect without a model"),
+        (("--tpot", "50 ms"), "--tpot: has no effect without a model"),
+        (("-m", "llama-3.1-8b", "--batch", "1", "--html", "."), ".: cannot be written: Is a directory"),
         (("-m", "llama-3.1-8b", "--context", "0"), "'--context'"),
     ],
 )

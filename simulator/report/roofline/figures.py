@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from itertools import cycle
 
 from simulator.report import charts
 from simulator.report.charts import Axis, Band, Chart, Series
@@ -26,7 +27,8 @@ def roofline(found: Answer) -> Chart:
         found.alone.part(ATTENTION).intensity,
         *(step.intensity for step in (found.prefill, *decodes)),
     ]
-    low, high = min(intensities) / 2, max(*intensities, found.prefill.part(LAYERS).intensity) * 2
+    low = min(intensities) / 2
+    high = max(*intensities, found.prefill.part(LAYERS).intensity, found.roof.ridge) * 2
     grid = _spaced(low, high)
     series = [*_roofs(found, grid), *_ridge(found, low)]
     series.append(
@@ -61,7 +63,7 @@ def _roofs(found: Answer, grid: Sequence[float]) -> list[Series]:
     ]
     others = [other for other in found.roofs if other.accelerator != roof.accelerator]
     shown = [other for other in others if other.dtype == roof.dtype]
-    for other, colour in zip(shown, OTHERS):
+    for other, colour in zip(shown, cycle(OTHERS)):
         values = [other.attainable(x) / 1e12 for x in grid]
         series.append(Series(f"{other.accelerator}, datasheet", grid, values, "thin", colour))
     return series
@@ -122,7 +124,7 @@ def decode(found: Answer) -> Chart:
         ),
     ]
     bands = [
-        Band(zone.name, max(zone.first, batches[0]), min(zone.last, batches[-1]), ZONES[zone.name])
+        Band(zone.name, max(zone.first - 1, batches[0]), min(zone.last, batches[-1]), ZONES[zone.name])
         for zone in found.curve.zones
         if zone.first <= batches[-1] and zone.last >= batches[0]
     ]
@@ -220,7 +222,8 @@ def quantisation(found: Answer) -> Chart:
     return Chart(
         "quantisation",
         words.formats_heading(found),
-        "Narrow weights speed decode, which reads them; only narrow arithmetic speeds prefill.",
+        "Narrow weights speed what is bound by reading them, as decode is; only narrow arithmetic speeds "
+        "what is bound by compute, as a long prefill is.",
         Axis("", categories=tuple(each.name for each in some)),
         Axis("times as fast as without"),
         tuple(series),
@@ -243,7 +246,7 @@ def dollars(found: Answer) -> Chart:
             [row.accelerator],
             labelled="left" if row.bytes_per_s_per_usd_hour > middle else "right",
         )
-        for row, colour in zip(found.hardware, (charts.BLUE, *OTHERS, charts.ORANGE) * len(found.hardware))
+        for row, colour in zip(found.hardware, cycle((charts.BLUE, *OTHERS, charts.ORANGE)))
     ]
     return Chart(
         "dollars",

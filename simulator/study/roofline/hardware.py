@@ -11,7 +11,7 @@ from simulator.scenario.resolved import ModelSpec
 from simulator.study.roofline.formats import servable
 from simulator.study.roofline.replica import Replica, Settings, fitting, smallest
 from simulator.study.roofline.steps import Point, decode, prefill
-from simulator.study.roofline.traffic import kind
+from simulator.study.roofline.traffic import kind, reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def hardware(
         else:
             found = fitting(served, accelerator, size, settings)
     except InputError as error:
-        return replace(sheet, why=error.problems[0].what)
+        return replace(sheet, why=reason(error))
     return replace(sheet, speed=_speed(found, at))
 
 

@@ -112,7 +112,7 @@ def bills(
         try:
             options = list(_options(servable(model, accelerator), accelerator, settings, size))
         except InputError as error:
-            reasons[accelerator.name] = error.problems[0].what
+            reasons[accelerator.name] = reason(error)
             continue
         priced = [bill for option in options if (bill := _bill(option, traffic, tpot_s))]
         if priced:
@@ -120,6 +120,12 @@ def bills(
         else:
             reasons[accelerator.name] = _none_within(options, traffic, tpot_s)
     return sorted(found, key=lambda bill: bill.usd), reasons
+
+
+def reason(error: InputError) -> str:
+    """Its first problem in a sentence, with the way out."""
+    problem = error.problems[0]
+    return f"{problem.what} ({problem.hint})" if problem.hint else problem.what
 
 
 def _options(
