@@ -40,6 +40,7 @@ FP8 = "sim roofline -m llama-3.1-70b --quantization fp8"
 AT = "--prompt 4096 --context 512"
 BATCHES = f"{AT} --batch 1,8,64,128,192,256,512"
 SMALL = "sim roofline -m llama-3.1-8b"
+TRAFFIC = f"{SMALL} {H100} --tensor-parallel-size 1 --traffic traces"
 COMMANDS = {
     "roofs": f"sim roofline {H100} {A100} -a h200-sxm {MI300X} -a b200",
     "one": f"{FP8} {H100} -a h200-sxm {MI300X} -a b200 {BATCHES}",
@@ -54,9 +55,9 @@ COMMANDS = {
     "b200": f"sim roofline -m llama-3.1-70b -a b200 {AT}",
     "405b": "sim roofline -m llama-3.1-405b --quantization fp8 -a h200-sxm --tensor-parallel-size 8",
     "matrix": "sim step --model llama-3.1-70b --tp 2 --context 512",
-    "rag": f"{SMALL} {H100} --traffic traces/ragpulse.parquet",
-    "code": f"{SMALL} {H100} --traffic traces/azure-code-2023.parquet",
-    "chat": f"{SMALL} {H100} --traffic traces/azure-conversation-2023.parquet",
+    "rag": f"{TRAFFIC}/ragpulse.parquet",
+    "code": f"{TRAFFIC}/azure-code-2023.parquet",
+    "chat": f"{TRAFFIC}/azure-conversation-2023.parquet",
     "show": "sim show h100-sxm",
 }
 

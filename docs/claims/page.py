@@ -37,6 +37,12 @@ the cost model** is kernel times fitted to measurements, with the engine's own t
 command's output say how well they fit. *Assumed* efficiencies are another accelerator's. The
 [cost model](cost-model.md) has its own page. Unless said, figures are of Llama-3.1 70B with 512 tokens of
 context in a bf16 KV cache, and prompts of 4,096 tokens.
+
+Your own case takes one command, with a trace in any format that `sim list formats` names, or two lengths:
+
+```
+sim roofline -m llama-3.1-70b --quantization fp8 -a h200-sxm --traffic TRACE --tpot "50 ms" --html page.html
+```
 """
 
 
