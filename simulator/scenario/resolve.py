@@ -30,6 +30,7 @@ Refuse = Callable[..., None]
 DTYPES = {
     "none": ("bf16", "bf16"),
     "fp8": ("fp8", "fp8"),
+    "fp8_block": ("fp8", "fp8"),
     "w8a16": ("int8", "bf16"),
     "int8": ("int8", "int8"),
     "int4": ("int4", "bf16"),

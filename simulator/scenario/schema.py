@@ -46,8 +46,8 @@ class ModelSection(Section):
     """The path of a Hugging Face config.json, relative to this file, or all its fields."""
     name: Name | None = None
     """A name of `sim list models`; with `config`, any name."""
-    quantization: Literal["none", "fp8", "w8a16", "int8", "int4", "fp4"] = "none"
-    """Of the weights: none (bf16), fp8 (W8A8), w8a16, int8 (W8A8), int4 (W4A16), fp4 (W4A4)."""
+    quantization: Literal["none", "fp8", "fp8_block", "w8a16", "int8", "int4", "fp4"] = "none"
+    """Of the weights: none (bf16), fp8 and fp8_block (W8A8), w8a16, int8 (W8A8), int4 (W4A16), fp4 (W4A4)."""
     kv_cache_dtype: Literal["auto", "bf16", "fp8"] = "auto"
     """Of the KV cache; auto: bf16."""
     model_type: str | None = None

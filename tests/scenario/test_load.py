@@ -69,7 +69,7 @@ slo: {ttft: 2 parsecs}
     assert "unknown key 'sed'" in lines[0]
     assert "(did you mean 'seed'?)" in lines[0]
     assert lines[1].endswith(
-        "unknown value 'fp9'; allowed: none, fp8, w8a16, int8, int4, fp4 (did you mean 'fp8'?)"
+        "unknown value 'fp9'; allowed: none, fp8, fp8_block, w8a16, int8, int4, fp4 (did you mean 'fp8'?)"
     )
     assert "(did you mean 'max_num_seqs'?)" in lines[4]
     assert "allowed: ns, us, µs, ms, s, min, m, h, d" in lines[5]
