@@ -160,10 +160,11 @@ def page() -> str:
     azure, helped = command_s("run", "scenarios/azure-conversation.yaml"), command_s("--help", times=10)
     return f"""# Performance
 
-Written by `make performance` (benchmarks/performance.py) on one core of
+Written by `make performance` (benchmarks/performance.py), on one core of
 {platform.processor() or platform.machine()} with Python {platform.python_version()}.
-A row is the best of {TIMES} processes (one for the million and for routers). CPU seconds are of one simulation with its tables and
-checks, without start-up and reading. `make bench` holds the ratios: growth with batch and queue.
+A row is the best of {TIMES} processes (one for the million and for routers).
+CPU seconds are of one simulation with its tables and checks, without start-up and reading.
+`make bench` holds the ratios: growth with batch and queue.
 
 {HEAD}
 {chr(10).join(whole)}

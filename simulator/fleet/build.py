@@ -19,8 +19,8 @@ from simulator.engine.replica import Replica
 from simulator.engine.request import Request
 from simulator.fleet.fleet import Ended, Fleet, Stage, Transfer
 from simulator.fleet.link import Network, Port
-from simulator.fleet.routing import router
 from simulator.fleet.pool import Pool
+from simulator.fleet.routing import router
 from simulator.plugins import find
 from simulator.results.record import Recorder
 from simulator.results.timeline import ReplicaFacts
@@ -144,7 +144,7 @@ def _stage(scenario: Resolved, replicas: list[Replica], replication: int, handed
     if handed and getattr(find("routers", plugin.name), "BETWEEN_POOLS", False):
         plugin = HANDED
     name = f"{names[0] if len(names) == 1 else 'fleet'}{'/handed' if handed else ''}"
-    pool = Pool(name, replicas)
+    pool = Pool(name, replicas, scenario.fleet.view_delay_s)
     random = rng.stream(scenario.seed, f"router/{name}", replication)
     where = "fleet.router" if plugin is scenario.fleet.router else f"fleet.pools.{names[0]}.router"
     return Stage(pool, router(plugin.name, plugin.options, pool, random, where))

@@ -52,7 +52,11 @@ class Stage:
         self.pool = pool
         self._router = router
         self._places = {replica.index: place for place, replica in enumerate(pool.replicas)}
-        if router.changed is not None:
+        if router.changed is None:
+            return
+        if pool.view_delay_s:
+            pool.renewed = self.renewed
+        else:
             for replica in pool.replicas:
                 replica.watchers.append(self.changed)
 
@@ -64,6 +68,12 @@ class Stage:
     def left(self, replica: Replica) -> None:
         """A request has left that replica."""
         self.pool.in_system -= 1
+
+    def renewed(self) -> None:
+        """The router sees new loads of all replicas."""
+        assert self._router.changed is not None
+        for place in range(len(self.pool)):
+            self._router.changed(place)
 
     def changed(self, index: int) -> None:
         """The load of replica `index` may have fallen."""

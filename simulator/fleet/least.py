@@ -24,6 +24,7 @@ def least(size: int, load: Load) -> Router:
     heapify(heap)
 
     def choose(request: Request, now: float) -> int:
+        load(0, now)  # an old view is renewed before the heap is read
         while True:
             seen, _, index, number = heap[0]
             if number != entry[index]:

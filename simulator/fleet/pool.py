@@ -14,43 +14,47 @@ Load = Callable[[int, float], float]
 class Pool:
     """The replicas that one router chooses among, in order.
 
-    With a view_delay the loads are those that were reported last, each view_delay seconds, as real
-    routers see them; else those of this instant. Every load is a function of (index, now). in_system:
-    requests that wait or run in the pool.
+    Every load is a function of (index, now). Real routers see old metrics: with a view_delay the loads are
+    looked up for all replicas at once, when they were last looked up that long ago or more, and `renewed` is
+    called. in_system: requests that wait or run in the pool.
     """
 
-    __slots__ = ("_seen", "in_system", "name", "replicas", "view_delay_s")
+    __slots__ = ("_seen", "_seen_s", "in_system", "name", "renewed", "replicas", "view_delay_s")
 
     def __init__(self, name: str, replicas: list[Replica], view_delay_s: float = 0.0) -> None:
         self.name = name
         self.replicas = replicas
         self.view_delay_s = view_delay_s
         self.in_system = 0
-        self._seen: list[tuple[float, float, float]] | None = None
-        if view_delay_s:
-            self.report(0.0)
+        self.renewed: Callable[[], None] | None = None
+        self._seen: list[tuple[float, float, float]] = []
+        self._seen_s = -float("inf")
 
     def __len__(self) -> int:
         return len(self.replicas)
 
     def outstanding(self, index: int, now: float) -> float:
         """Requests that wait or run on that replica."""
-        return self._seen[index][0] if self._seen else self.replicas[index].outstanding
+        return self._view(now)[index][0] if self.view_delay_s else self.replicas[index].outstanding
 
     def queued_tokens(self, index: int, now: float) -> float:
         """Prompt tokens that are still to be computed there."""
-        return self._seen[index][1] if self._seen else self.replicas[index].queued_tokens
+        return self._view(now)[index][1] if self.view_delay_s else self.replicas[index].queued_tokens
 
     def kv_use(self, index: int, now: float) -> float:
         """Share of its KV blocks that requests hold, 0 to 1."""
-        return self._seen[index][2] if self._seen else self.replicas[index].kv_use(now)
+        return self._view(now)[index][2] if self.view_delay_s else self.replicas[index].kv_use(now)
 
-    def report(self, now: float) -> None:
-        """What routers see from now on."""
-        self._seen = [
-            (float(replica.outstanding), float(replica.queued_tokens), replica.kv_use(now))
-            for replica in self.replicas
-        ]
+    def _view(self, now: float) -> list[tuple[float, float, float]]:
+        if now - self._seen_s >= self.view_delay_s:
+            self._seen_s = now
+            self._seen = [
+                (float(replica.outstanding), float(replica.queued_tokens), replica.kv_use(now))
+                for replica in self.replicas
+            ]
+            if self.renewed is not None:
+                self.renewed()
+        return self._seen
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,10 @@ def resolve(scenario: s.Scenario, document: Node, files: Mapping[Place, Path]) -
     if problems or model is None:
         raise InputError(list(dict.fromkeys(problems)))
     fleet = r.FleetSpec(
-        _plugin(scenario.fleet.router, ("fleet", "router"), files), pools, _transfer(scenario.fleet)
+        _plugin(scenario.fleet.router, ("fleet", "router"), files),
+        pools,
+        _transfer(scenario.fleet),
+        scenario.fleet.view_delay,
     )
     workload, run = _workload(scenario.workload, files), _run(scenario, pools)
     filled = document_of(scenario, fleet, run, digests)

@@ -131,6 +131,7 @@ class FleetSpec:
     router: Plugin
     pools: tuple[PoolSpec, ...]
     transfer: TransferSpec | None
+    view_delay_s: float = 0.0  # age at which the loads that routers see are looked up anew
 
 
 @dataclass(frozen=True, slots=True)

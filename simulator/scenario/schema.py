@@ -235,6 +235,8 @@ class FleetSection(Section):
     """Its pools, by a name of your own."""
     transfer: TransferSection | None = None
     """The way of the KV cache between pools."""
+    view_delay: SecondsOrZero = 0.0
+    """Age at which the loads that routers see are looked up anew; 0: they always see the present."""
 
     _checked = model_validator(mode="after")(checks.raising(checks.fleet))
 

@@ -150,3 +150,14 @@ def test_an_option_that_it_does_not_have_is_refused() -> None:
         InputError, match=r"unknown option 'overlp'.*overlap[\s\S]*decode: 'much' is no number"
     ):
         simulate(replace(base, fleet=replace(base.fleet, router=wrong)), load=poisson(1, 2, 8, 1))
+
+
+def test_old_views_of_load_make_a_herd() -> None:
+    """Loads looked up once a second: between looks everybody goes to whoever was least loaded then."""
+    load = poisson(0.6 * 8 / STEP_S / 3, 20_000, 8, 3)
+    base = spec("least_requests")
+    stale = replace(base, fleet=replace(base.fleet, view_delay_s=1.0))
+    fresh, old = (simulate(one, load=load).requests["queue_s"].to_numpy().mean() for one in (base, stale))
+    assert old > 3 * fresh
+    again = simulate(stale, load=load, leap=False).requests
+    assert again.equals(simulate(stale, load=load).requests)

@@ -13,9 +13,9 @@ import numpy as np
 
 from simulator.engine.request import Request
 from simulator.errors import InputError, Problem
-from simulator.fleet.routing import router as make_router
 from simulator.fleet.pool import Pool, Router
 from simulator.fleet.prefixes import Prefixes
+from simulator.fleet.routing import router as make_router
 
 BETWEEN_POOLS = True
 
