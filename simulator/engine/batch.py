@@ -1,6 +1,6 @@
-"""What one engine holds: its queues, and totals over those that decode (SPEC R1–R3).
+"""What one engine holds: its queues, and totals over those that decode (R1–R3).
 
-Every decoding request advances one token a step, so nothing of a single one need be touched:
+Rules are numbered as in docs/engine.md. Every decoding request advances one token a step, so nothing of a single one need be touched:
 `context_sum` grows by `decodes`, ends are kept by step number, and `due[k % block]` says how many need a
 block in step k.
 """

@@ -1,4 +1,4 @@
-"""What the end of a step brings: tokens, ends, blocks given back (SPEC R43, R53, R61–R63, R73, R89)."""
+"""What the end of a step brings: tokens, ends, blocks given back (R43, R53, R61–R63, R73, R89)."""
 
 from __future__ import annotations
 

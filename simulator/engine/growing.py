@@ -38,6 +38,8 @@ def _one_by_one(batch: Batch, step: Step, evict: Callable[[Batch, Request], None
             continue
         while cache.free < batch.margin:
             victim = left.pop(batch.policy.victim(left)) if left else request
+            if victim.since >= 0:
+                step.interrupted = added(step.interrupted, victim)
             evict(batch, victim)
             step.preempted = added(step.preempted, victim)
             if victim is request:

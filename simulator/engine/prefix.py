@@ -1,4 +1,4 @@
-"""The prefix cache: which blocks hold what, who uses them, and which goes next (SPEC R40–R55).
+"""The prefix cache: which blocks hold what, who uses them, and which goes next (R40–R55).
 
 Prompts are sequences of pieces (segment, tokens); two prompts share blocks exactly as far as their pieces
 agree. So content is a tree with one Node for each piece after a given path, and the blocks whose last

@@ -389,14 +389,14 @@ class Replica:
         self.batch.now_s = seen_s
         step = self.plan(self.batch, self.exact)
         self.unseen = False
+        if step.preempted or step.left_out:
+            self._interrupted(step, now)
         for request in step.admitted:
             self.waiting_tokens -= request.counted
             request.counted = 0
             if not request.preemptions:
                 request.first_scheduled_s = seen_s
                 request.cached = request.hit
-        if step.preempted or step.left_out:
-            self._interrupted(step, now)
         for request in step.resumed:
             self._resumed(request, now)
         if step.loads and self.begin_load is not None:
@@ -413,7 +413,9 @@ class Replica:
         for request in step.preempted:
             request.counted = request.prompt + request.emitted
             self.waiting_tokens += request.counted
-        sampled = [r for r in step.preempted if r.prompt + r.emitted > r.target or r in self.batch.stale]
+        sampled = step.interrupted or [
+            r for r in step.preempted if r.prompt + r.emitted > r.target or r in self.batch.stale
+        ]
         for request in [*sampled, *step.left_out]:
             if request not in self.left_before:
                 request.last_token_s = self.pauses.leave(request, now)

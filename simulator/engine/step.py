@@ -22,7 +22,8 @@ def added(items: list[Item], item: Item) -> list[Item]:
 class Step:
     """One engine step. `chunks[i]` = (tokens, tokens computed before) of `requests[i]`; `finals`: those
     of them whose last chunk it is, each to get a token. `decodes` requests compute one token each and
-    read `context_sum` keys. totals: it was composed from totals, not request by request. resumed: those
+    read `context_sum` keys. interrupted: those preempted that were decoding, where some of them may be
+    admitted again at once (H5). totals: it was composed from totals, not request by request. resumed: those
     that decode again from the host's memory; copied: blocks that go to it or come from it (V8).
     """
 
@@ -32,6 +33,7 @@ class Step:
     finals = NOBODY
     admitted = NOBODY
     preempted = NOBODY
+    interrupted = NOBODY
     left_out = NOBODY
     resumed = NOBODY
     ending = NOBODY

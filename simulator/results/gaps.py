@@ -157,9 +157,11 @@ def _merged(values: Ints, weights: Ints) -> tuple[Ints, Ints]:
 
 
 def _sorted(values: Ints, weights: Ints) -> tuple[Ints, Ints]:
-    """By value. Both in one word where they fit: sorting words takes a fifth of an argsort's time."""
+    """By value. Both in one word where they fit, and no weight takes samples back: sorting words takes a fifth
+    of an argsort's time.
+    """
     bits = int(weights.max()).bit_length()
-    if int(values.max()).bit_length() + bits > 63:
+    if int(weights.min()) < 0 or int(values.max()).bit_length() + bits > 63:
         order = np.argsort(values)
         return values[order], weights[order]
     words = values << bits | weights
