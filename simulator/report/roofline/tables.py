@@ -14,7 +14,7 @@ from simulator.study.roofline.steps import ATTENTION, LAYERS, Part, Step
 from simulator.study.roofline.study import Answer
 from simulator.study.roofline.traffic import Bill
 
-TOO_SMALL, CANNOT = "too small", "cannot"
+TOO_SMALL, TOO_LARGE, CANNOT = "too small", "too large", "cannot"
 Cells = tuple[str, ...]
 
 
@@ -117,7 +117,7 @@ def _format(each: Format) -> Cells:
         *_gain(each.prefill),
         *_gain(each.decode),
         *_gain(each.decode_full),
-        "no such arithmetic" if each.runs else "" if each.fits else "does not fit here",
+        CANNOT if each.runs else "" if each.fits else TOO_LARGE,
     )
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
 COLOURS = {NEAR_LINEAR: "green", BENDING: "yellow", PLATEAU: "red"}
-COLOURS |= dict.fromkeys((tables.TOO_SMALL, tables.CANNOT), "red")
+COLOURS |= dict.fromkeys((tables.TOO_SMALL, tables.TOO_LARGE, tables.CANNOT), "red")
 
 
 def show(found: Answer, console: Console, brief: bool = False) -> None:

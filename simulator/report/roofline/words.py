@@ -200,7 +200,10 @@ def formats_heading(found: Answer) -> str:
 
 
 def on_formats(found: Answer) -> list[str]:
-    lines = ["ideal: at the datasheet's figures; ×: by the cost model; full: the batch of the heading"]
+    lines = [
+        "ideal: at the datasheet's figures; ×: by the cost model; full: the batch of the heading; too large: "
+        "for this layout"
+    ]
     return lines + [each.runs for each in found.formats if each.runs]
 
 

@@ -61,7 +61,7 @@ def quantised(model: ModelSpec, name: str) -> ModelSpec:
     return replace(model, quantization=name, weight_dtype=weights, activation_dtype=activations)
 
 
-WEIGHT_ONLY = {"fp8": "w8a16", "int8": "w8a16", "fp4": "int4"}
+WEIGHT_ONLY = {"fp8": "w8a16", "fp8_block": "w8a16", "int8": "w8a16", "fp4": "int4"}
 
 
 def servable(model: ModelSpec, accelerator: Accelerator) -> ModelSpec:
