@@ -26,6 +26,7 @@ def named(document: Node) -> dict[Place, Path]:
 def _places(document: Node) -> Iterator[Place]:
     yield ("workload", "trace")
     yield ("model", "config")
+    yield ("cost", "correction")
     for length in LENGTHS:
         for source in ("trace", "file"):
             yield ("workload", "synthetic", length, source)
@@ -42,8 +43,9 @@ def _plugin(path: Place) -> Iterator[Place]:
 
 
 def _is_path(path: Place, value: str) -> bool:
-    """A router or policy is a file only if it ends in .py; the others always are."""
-    return path[0] != "fleet" or value.endswith(".py")
+    """A router or policy is a file only if it ends in .py, a correction in .npz; the others always are."""
+    suffix = {"fleet": ".py", "cost": ".npz"}.get(str(path[0]), "")
+    return value.endswith(suffix)
 
 
 def missing(document: Node, files: dict[Place, Path]) -> list[Problem]:

@@ -72,6 +72,7 @@ def resolve(scenario: s.Scenario, document: Node, files: Mapping[Place, Path]) -
         run=run,
         document=filled,
         hash=digest(filled),
+        correction=str(files.get(("cost", "correction"), scenario.cost.correction)),
         places=places(document),
     )
 

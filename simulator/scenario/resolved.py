@@ -199,4 +199,5 @@ class Resolved:
     run: RunSpec
     document: dict[str, Any]
     hash: str
+    correction: str = "measured"  # of step times by measured kernels: "measured", "none", or a path
     places: dict[str, str] = field(default_factory=dict, compare=False)

@@ -293,6 +293,14 @@ class RunSection(Section):
     _checked = model_validator(mode="after")(checks.raising(checks.run))
 
 
+class CostSection(Section):
+    """How steps are priced."""
+
+    correction: Annotated[str, Field(pattern=r"^(measured|none|.*\.npz)$")] = "measured"
+    """Of the formula by measured kernels nearby: measured (those that ship), none, or the path of one's own
+    (`sim validate kernels --pack`), relative to this file."""
+
+
 class Scenario(Section):
     """One design under one workload."""
 
@@ -305,6 +313,7 @@ class Scenario(Section):
     model: ModelSection
     workload: WorkloadSection
     fleet: FleetSection
+    cost: CostSection = CostSection()
     slo: SloSection | None = None
     run: RunSection = RunSection()
     prices: dict[AcceleratorName, PricePerHour] = Field(default_factory=dict)

@@ -23,5 +23,3 @@ def _found(scenario: Any) -> Iterator[tuple[tuple[str, ...], str, str]]:
         for key in ("pipeline_parallel_size", "data_parallel_size"):
             if getattr(pool, key) > 1:
                 yield (*at, key), f"{key} over 1", "1, with tensor_parallel_size for larger models"
-        if pool.enable_expert_parallel:
-            yield (*at, "enable_expert_parallel"), "expert parallelism", "false"

@@ -130,7 +130,6 @@ def test_defaults_written_out_are_no_options_without_effect(problems: Problems) 
     [
         ("pipeline_parallel_size: 2", "not supported yet: pipeline_parallel_size over 1"),
         ("data_parallel_size: 2", "not supported yet: data_parallel_size over 1"),
-        ("enable_expert_parallel: true", "not supported yet: expert parallelism"),
     ],
 )
 def test_not_supported_yet_is_said(problems: Problems, pool: str, said: str) -> None:
