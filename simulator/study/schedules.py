@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,38 @@ class Verdict:
     steps: int
     difference: str
     from_totals: int
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Cases of one kind: how many, their steps, and how many of these totals answered."""
+
+    kind: str
+    cases: int
+    steps: int
+    from_totals: int
+
+
+def by_kind(verdicts: list[Verdict]) -> list[Share]:
+    """Cases put together: those drawn at random by their kind, those with a name of their own, and all."""
+    groups: dict[str, list[Verdict]] = {}
+    for verdict in verdicts:
+        drawn = re.fullmatch(r"random-(.+)-\d+", verdict.name)
+        groups.setdefault(drawn[1] if drawn else "named", []).append(verdict)
+    groups = dict(sorted(groups.items())) | {"all": verdicts}
+    return [
+        Share(kind, len(group), sum(v.steps for v in group), sum(v.from_totals for v in group))
+        for kind, group in groups.items()
+    ]
+
+
+def table(shares: list[Share]) -> str:
+    """The shares of steps from totals as a Markdown table."""
+    rows = [
+        f"| {share.kind} | {share.cases} | {share.steps:,} | {share.from_totals / max(share.steps, 1):.1%} |"
+        for share in shares
+    ]
+    return "\n".join(["| kind | cases | steps | from totals |", "| --- | --- | --- | --- |", *rows])
 
 
 def cases(paths: list[str]) -> Iterator[Path]:
