@@ -1,8 +1,8 @@
 """What one engine holds: its queues, and totals over those that decode (R1–R3).
 
-Rules are numbered as in docs/engine.md. Every decoding request advances one token a step, so nothing of a single one need be touched:
-`context_sum` grows by `decodes`, ends are kept by step number, and `due[k % block]` says how many need a
-block in step k.
+Every decoding request advances one token a step, so nothing of a single one need be touched: `context_sum`
+grows by `decodes`, ends are kept by step number, and `due[k % block]` says how many need a block in step k.
+Rules (R1 …) are those of docs/engine.md.
 """
 
 from __future__ import annotations
@@ -11,13 +11,10 @@ from collections.abc import Iterator
 from heapq import heappush
 from typing import TYPE_CHECKING
 
-from simulator.engine.blocks import KVCache
+from simulator.engine.caches import cache_of, margin_of
 from simulator.engine.policies import Policy
-from simulator.engine.prefix import PrefixCache
-from simulator.engine.queue import Fifo, Ranked, Turns, waiting_queue
-from simulator.engine.radix import RadixCache
+from simulator.engine.queue import waiting_queue
 from simulator.engine.request import Request
-from simulator.engine.runs import ENDLESS
 from simulator.engine.step import Step
 from simulator.scenario.resolved import EngineArgs
 
@@ -34,7 +31,8 @@ class Batch:
     requests that a batch in flight may still write (R89). holding: those whose KV is loaded from
     elsewhere, in the order of their start (R2), ready: those of them whose load is through. scanned:
     `seq` up to which those running have had their turn in the plan being made: −1 between plans, ENDLESS
-    in the waiting part.
+    in the waiting part. swapped: those whose KV is on the host, with `host_free` blocks left there (V8);
+    lone: the last step planned without decodes, until its outputs are seen; now_s: the time of the plan.
     """
 
     __slots__ = (
@@ -75,9 +73,7 @@ class Batch:
     )
 
     def __init__(self, args: EngineArgs, blocks: int, policy: Policy, connector: bool = False) -> None:
-        """blocks: usable KV blocks, the null block not counted (R3); connector: a KV connector is
-        attached (R89).
-        """
+        """blocks: usable KV blocks, without the null block (R3); connector: to other engines (R89)."""
         self.args = args
         self.policy = policy
         self.watermark = int(args.watermark * (blocks + 1))
@@ -85,7 +81,7 @@ class Batch:
         self.step = 0
         self.completed = -1
         self.now_s = 0.0
-        self.waiting: Fifo | Ranked | Turns = waiting_queue(policy, self)
+        self.waiting = waiting_queue(policy, self)
         self.holding: dict[Request, None] = {}
         self.ready: list[Request] = []
         self.loads = 0
@@ -108,17 +104,10 @@ class Batch:
         self.scanned = -1
         self.swapped: list[Request] = []
         self.host_free = 0
-        reserved = -(-args.max_model_len // args.block_size) if args.rules.reserves_all else 0
-        self.margin = -ENDLESS if reserved else args.rules.spare_blocks
+        self.margin = margin_of(args)
         self.admission: Admission | None = None
         self.lone: Step | None = None
-        self.cache: KVCache | PrefixCache | RadixCache
-        if not args.enable_prefix_caching:
-            self.cache = KVCache(blocks, args.block_size, reserved)
-        elif args.rules.caches_when_computed:
-            self.cache = RadixCache(blocks, args.block_size)
-        else:
-            self.cache = PrefixCache(blocks, args.block_size, self.written, args.rules.unhashed_blocks_first)
+        self.cache = cache_of(args, blocks, self.written)
 
     def computed(self, request: Request) -> int:
         """Tokens computed or scheduled before the next plan (R1)."""
