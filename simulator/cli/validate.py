@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from simulator.cli.measure import kernels
 from simulator.cli.options import json_option, quiet_option
-from simulator.errors import VALIDATION_FAILED
+from simulator.errors import VALIDATION_FAILED, InputError, Problem
+
+if TYPE_CHECKING:
+    from simulator.study.measured.trial import Settings
+    from simulator.study.measured.validate import Report
 
 
 @click.group()
@@ -50,6 +56,79 @@ def schedules(paths: tuple[str, ...], exact: bool, by_kind: bool, as_json: bool,
         click.echo(f"{identical} identical of {len(verdicts)}")
     if identical < len(verdicts):
         sys.exit(VALIDATION_FAILED)
+
+
+@validate.command()
+@click.argument("paths", nargs=-1, required=True, metavar="PATH…")
+@click.option(
+    "--set-name", "sets", multiple=True, metavar="SET", help="Only runs of this set; may be repeated."
+)
+@click.option("--limit", type=click.IntRange(1), help="Only so many runs of each set.")
+@click.option(
+    "--seeds", type=click.IntRange(1), default=3, show_default=True, help="Draws of loads that are drawn."
+)
+@click.option("--accelerator", default="", metavar="NAME", help="Of runs that don't record theirs.")
+@click.option("--client-latency", default="0 ms", show_default=True, help="Added to TTFT and E2E.")
+@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes.")
+@click.option("--out", type=click.Path(path_type=Path), help="Also write the page docs/accuracy.md there.")
+@json_option
+@quiet_option
+def runs(
+    paths: tuple[str, ...],
+    sets: tuple[str, ...],
+    limit: int | None,
+    seeds: int,
+    accelerator: str,
+    client_latency: str,
+    workers: int,
+    out: Path | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Simulate measured serving runs and print the error of each.
+
+    PATH is an index of runs (CSV), or a folder of indexes with the files that they name. Nothing is fitted:
+    each run's scenario is rebuilt from what was recorded of it. The last line has the medians over all rows.
+    """
+    from simulator.report.measured import progress
+    from simulator.study.measured.validate import validate as simulated
+
+    settings = _settings(seeds, accelerator, client_latency)
+    with progress(not quiet) as done:
+        report = simulated(list(paths), settings, sets, limit, workers, done)
+    if out is not None:
+        from simulator.report.measured_page import page
+        from simulator.study.measured.published import compare
+
+        out.write_text(page(report, compare(list(paths), report.outcomes), settings), encoding="utf-8")
+    _print_runs(report, as_json, quiet)
+
+
+def _settings(seeds: int, accelerator: str, client_latency: str) -> Settings:
+    from simulator.study.measured.trial import Settings
+    from simulator.units import quantity
+
+    try:
+        return Settings(seeds, accelerator, quantity(client_latency, "s"))
+    except ValueError as error:
+        raise InputError(Problem("--client-latency", str(error))) from None
+
+
+def _print_runs(report: Report, as_json: bool, quiet: bool) -> None:
+    from rich.console import Console
+
+    from simulator.report import measured
+
+    if as_json:
+        click.echo(json.dumps(measured.as_json(report), indent=1))
+        return
+    if not quiet:
+        for outcome in report.outcomes:
+            click.echo("\n".join(measured.block(outcome)))
+        for line in measured.not_done(report):
+            click.echo(line)
+        Console(width=max(Console().width, measured.WIDTH)).print(measured.table(report))
+    click.echo(measured.last_line(report))
 
 
 validate.add_command(kernels)
