@@ -14,6 +14,7 @@ from simulator.fleet.build import build as build_fleet
 from simulator.fleet.build import price
 from simulator.fleet.client import Client
 from simulator.fleet.fleet import Fleet, Hop
+from simulator.fleet.limits import limits
 from simulator.results.record import FINISHED, FLUSH_ROWS, UNFINISHED, Recorder
 from simulator.results.run import RunResult, assemble
 from simulator.scenario.places import positioned
@@ -57,9 +58,11 @@ def simulate(
     run.attach(fleet, Client(env, load, tokens, recorder.sent_s, fleet.send))
     complete = run.until(scenario.run.duration_s)
     provenance = {"workload": load.provenance, "cost": {pool.spec.name: pool.provenance for pool in priced}}
+    found = limits(priced, recorder, fleet.transfer, env.now)
     return assemble(
         scenario, arrow(load), recorder,
         replication=replication, counters=run.counters(), provenance=provenance, complete=complete,
+        limits=found,
     )  # fmt: skip
 
 

@@ -61,8 +61,9 @@ def _priced(scenario: Resolved, spec: PoolSpec) -> Priced:
 
 def _facts(spec: PoolSpec, flops: float, width: float, blocks: int) -> tuple[ReplicaFacts, ...]:
     n = spec.layout.accelerators
+    most = (blocks - 1, spec.engine.max_num_seqs, spec.engine.max_num_batched_tokens)
     return tuple(
-        ReplicaFacts(f"{spec.name}/{i}", spec.name, n, n * flops, n * width, blocks - 1)
+        ReplicaFacts(f"{spec.name}/{i}", spec.name, n, n * flops, n * width, *most)
         for i in range(spec.replicas)
     )
 

@@ -84,7 +84,7 @@ class Stage:
 class Fleet:
     """Takes requests, hands them from prefill to decode, tells of their ends."""
 
-    __slots__ = ("_ended", "_hops", "_transfer", "decode", "entry", "replicas")
+    __slots__ = ("_ended", "_hops", "decode", "entry", "replicas", "transfer")
 
     def __init__(
         self,
@@ -98,7 +98,7 @@ class Fleet:
         self.replicas = replicas
         self.entry = entry
         self.decode = decode
-        self._transfer = transfer
+        self.transfer = transfer
         self._ended = ended
         self._hops: dict[int, Hop] = {}
         for replica in replicas:
@@ -132,7 +132,7 @@ class Fleet:
 
     def _load(self, replica: Replica, request: Request, tokens: int, now: float) -> None:
         """R82: the decode side holds blocks for the whole prompt, and reads the `tokens` that it lacks."""
-        transfer, hop = self._transfer, self._hops[request.row]
+        transfer, hop = self.transfer, self._hops[request.row]
         assert transfer is not None
         hop.load_start_s = now
         hop.load_tokens = tokens

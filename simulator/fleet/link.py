@@ -18,15 +18,16 @@ from simulator.units import on_grid
 
 class Port:
     """One direction of a replica's network: `bytes_per_s`, and the transfers now on it. busy_s: time with
-    any.
+    any; moved: bytes of those that are through.
     """
 
-    __slots__ = ("busy_s", "bytes_per_s", "flows", "since_s")
+    __slots__ = ("busy_s", "bytes_per_s", "flows", "moved", "since_s")
 
     def __init__(self, bytes_per_s: float) -> None:
         self.bytes_per_s = bytes_per_s
         self.flows: dict[Flow, None] = {}
         self.busy_s = 0.0
+        self.moved = 0.0
         self.since_s = 0.0
 
     def share(self) -> float:
@@ -36,13 +37,13 @@ class Port:
 class Flow:
     """A transfer of `left` more bytes as of updated_s, at `rate` bytes a second."""
 
-    __slots__ = ("alarm", "arrived", "left", "ports", "rate", "row", "updated_s")
+    __slots__ = ("alarm", "arrived", "left", "ports", "rate", "row", "size", "updated_s")
 
     def __init__(
         self, row: int, size: float, ports: tuple[Port, ...], arrived: Callable[[float], None]
     ) -> None:
         self.row = row
-        self.left = size
+        self.size = self.left = size
         self.ports = ports
         self.arrived = arrived
         self.rate = 0.0
@@ -95,6 +96,7 @@ class Network:
         now = self._env.now
         for port in flow.ports:
             del port.flows[flow]
+            port.moved += flow.size
             if not port.flows:
                 port.busy_s += now - port.since_s
         self._share(flow.ports, now)

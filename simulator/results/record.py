@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.results.gaps import Ints, Runs, concatenate
+from simulator.results.gaps import Ints, Runs, concatenate, end_s
 from simulator.results.timeline import Bins, Busy, ReplicaFacts
+from simulator.results.totals import Totals
 from simulator.units import GRID_S
 
 FLUSH_ROWS = 65_536
@@ -75,7 +76,8 @@ class Recorder:
     """Collects what happens: the engine appends to three lists, and flushes them at FLUSH_ROWS.
 
     requests: tuples as RequestRow, one per request; step_runs: tuples as StepRow; gaps: (gap_s, weight) of
-    inter-token gaps that are no single step's. sent_s: f64[n], when each request was really sent.
+    inter-token gaps that are no single step's. sent_s: f64[n], when each request was really sent. totals: of
+    the steps flushed so far.
     """
 
     __slots__ = (
@@ -91,6 +93,7 @@ class Recorder:
         "requests",
         "sent_s",
         "step_runs",
+        "totals",
     )
 
     def __init__(
@@ -109,6 +112,7 @@ class Recorder:
         self.recorded = 0
         self._columns = _empty_columns(n_requests)
         self._bins = Bins(len(self.replicas), bin_s)
+        self.totals = Totals(self.replicas)
         self._runs: list[Runs] = []
         self._kept: list[NDArray[np.float64]] = []
         self._gap_units: list[NDArray[np.int64]] = []
@@ -142,6 +146,7 @@ class Recorder:
         runs = Runs._make(whole.get(name, step[name]) for name in Runs._fields)
         busy = Busy._make(whole.get(name, step[name]) for name in Busy._fields)
         self._bins.add(runs, busy)
+        self.totals.add(step, np.rint((end_s(runs, runs.steps) - runs.start_s) / GRID_S))
         self._runs.append(runs.take(runs.decodes > 0))
         if self.keep_steps:
             self._kept.append(rows)

@@ -16,6 +16,7 @@ from simulator.arrow import values as arrow_values
 from simulator.results.check import check
 from simulator.results.columns import labels
 from simulator.results.gaps import Floats, Ints, Runs
+from simulator.results.limits import PoolLimits
 from simulator.results.record import FINISHED, STATES, UNFINISHED, UNSEEN, Recorder
 from simulator.results.steps import step_table
 from simulator.results.timeline import ReplicaFacts, occupancy
@@ -35,8 +36,8 @@ class RunResult:
 
     requests: a row a request, in order of arrival; timeline: a row per replica and time bin; steps: a row a
     step, if kept. counters: whole numbers by name. checks: the figures of the laws that were asserted; gaps:
-    what inter-token gaps come from, None when the run was loaded from a folder; both one per replication.
-    complete: False when interrupted.
+    what inter-token gaps come from, None when the run was loaded from a folder; limits: of each pool; all
+    three one per replication. complete: False when interrupted.
     """
 
     scenario: Resolved
@@ -49,6 +50,7 @@ class RunResult:
     replicas: tuple[ReplicaFacts, ...]
     checks: tuple[dict[str, Any], ...]
     gaps: tuple[Gaps, ...] | None = None
+    limits: tuple[dict[str, PoolLimits], ...] = ()
 
     @property
     def replications(self) -> int:
@@ -64,6 +66,7 @@ def assemble(
     counters: dict[str, int] | None = None,
     provenance: dict[str, Any] | None = None,
     complete: bool = True,
+    limits: dict[str, PoolLimits] | None = None,
 ) -> RunResult:
     """The result of one replication. workload: the workload's own table, a row a request, its columns kept.
 
@@ -91,6 +94,7 @@ def assemble(
         replicas=recorder.replicas,
         checks=(check(requests, timeline),),
         gaps=(Gaps(recorder.runs(), recorder.extra_gaps()),),
+        limits=(limits,) if limits else (),
     )
 
 
@@ -110,6 +114,7 @@ def merge(results: Sequence[RunResult]) -> RunResult:
         complete=all(result.complete for result in results),
         checks=tuple(figures for result in results for figures in result.checks),
         gaps=tuple(gap for result in results for gap in result.gaps or ()),
+        limits=tuple(found for result in results for found in result.limits),
     )
 
 

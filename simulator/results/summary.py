@@ -13,6 +13,7 @@ from simulator import __version__
 from simulator.results import precision as precise
 from simulator.results import saturation
 from simulator.results.amounts import ratio
+from simulator.results.bottleneck import Bottleneck, bottleneck, full_time
 from simulator.results.columns import codes
 from simulator.results.intervals import mean, metrics, study
 from simulator.results.metrics import WORK
@@ -21,6 +22,7 @@ from simulator.results.run import RunResult
 from simulator.results.sample import Sample, View, views
 from simulator.results.verdict import judge
 from simulator.results.warmup import SERIES, Course, warm_up
+from simulator.scenario.resolved import PoolSpec
 
 SCHEMA = 1
 
@@ -134,8 +136,20 @@ def pools(run: RunResult, replications: Sequence[View], cut: float) -> dict[str,
             "accelerators": samples[0].hardware.accelerators,
             "max_num_seqs": spec.engine.max_num_seqs,
             **figures,
+            "limits": asdict(
+                limits(run, spec, figures, [full_time(view, spec, cut) for view in replications])
+            ),
         }
     return document
+
+
+def limits(
+    run: RunResult, spec: PoolSpec, figures: dict[str, Any], full: Sequence[dict[str, float]]
+) -> Bottleneck:
+    """What limits the pool, over all replications."""
+    share = {name: mean([one[name] for one in full]) for name in full[0]}
+    found = [one[spec.name] for one in run.limits]
+    return bottleneck(spec, run.scenario.model, figures, share, found)
 
 
 def clean(value: Any) -> Any:

@@ -28,7 +28,8 @@ BUSY, PREFILL, DECODE, FLOPS, BYTES, BLOCKS, STEPS, STEP_TIME, PREFILL_TOKENS, D
 class ReplicaFacts:
     """What a replica could do at most: dense FLOP/s and HBM bytes/s of all its accelerators, KV blocks.
 
-    flops_per_s and bytes_per_s are 0 where step times are given and no accelerator stands behind them.
+    flops_per_s and bytes_per_s are 0 where step times are given and no accelerator stands behind them;
+    max_num_seqs and max_num_batched_tokens are the engine's, 0 where they are not known.
     """
 
     name: str
@@ -37,6 +38,8 @@ class ReplicaFacts:
     flops_per_s: float
     bytes_per_s: float
     blocks: int
+    max_num_seqs: int = 0
+    max_num_batched_tokens: int = 0
 
 
 class Busy(NamedTuple):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from simulator.results.limits import BANDWIDTH, BUDGET, COMPUTE, INTERCONNECT, KV, LINK, OVERHEAD, SEQS
+
 _LABELS = {"ttft_s": "TTFT", "tpot_s": "TPOT", "itl_s": "ITL", "e2e_s": "E2E"}
 
 
@@ -52,19 +54,57 @@ def _sentence(summary: dict[str, Any], met: bool | None) -> str:
     return f"{partial}Misses the SLO: {share} ({asked}); {missing}."
 
 
+WORDS = {
+    COMPUTE: "compute",
+    BANDWIDTH: "bandwidth",
+    INTERCONNECT: "the interconnect of its accelerators",
+    OVERHEAD: "the engine's overhead",
+    KV: "KV capacity",
+    SEQS: "max_num_seqs",
+    BUDGET: "the token budget",
+    LINK: "the transfer link",
+}
+
+
 def limit(pool: dict[str, Any]) -> str:
-    """What a pool would run into first, by the figures of its steps."""
-    if not pool["busy"]:
+    """What limits a pool, the figure that shows it, how far saturation is, and what would help."""
+    limits = pool["limits"]
+    binds = limits["binds"]
+    if not binds:
         return "idle"
-    if pool["waiting"] > pool["running"] * 0.05 and pool["kv_peak"] > 0.95:
-        return f"short of KV blocks, {_percent(pool['kv_peak'])} in use at the fullest"
-    if pool["batch_size"] > 0.9 * pool["max_num_seqs"]:
-        return f"at max_num_seqs, {pool['batch_size']:.0f} of {pool['max_num_seqs']} sequences run"
     if not pool["mfu"] or pool["mbu"] is None:
-        return "given step times"
+        return f"step times are given, busy {_round(pool['busy'])} of the time{_room(limits, '')}"
+    then = limits["then"] if limits["then"] != binds else ""
+    found = f"bound by {WORDS[binds]}, {_figure(pool, binds)}{_room(limits, then)}"
+    return f"{found}. Helps: {limits['relief'][binds]}"
+
+
+def _figure(pool: dict[str, Any], binds: str) -> str:
+    """What shows that it is."""
+    share = _round(pool["limits"]["shares"][binds])
+    if binds == KV:
+        return f"{share} of the time without blocks to spare"
+    if binds == SEQS:
+        return f"{share} of the time at {pool['max_num_seqs']} sequences"
+    if binds == LINK:
+        return f"{share} of the time with a transfer"
+    if binds == BUDGET:
+        return f"{share} of busy time in steps that use all of it"
     compute, memory = pool["mfu"] / pool["busy"], pool["mbu"] / pool["busy"]
-    figures = f"MFU {_percent(compute)}, MBU {_percent(memory)} of busy time"
-    return f"bound by {'compute' if compute > memory else 'bandwidth'}, {figures}"
+    return f"{share} of busy time (MFU {_round(compute)}, MBU {_round(memory)})"
+
+
+def _room(limits: dict[str, Any], then: str) -> str:
+    """How far saturation is: how many times this traffic; and what else limits the pool there."""
+    if not limits["load"]:
+        return ""
+    times = 1 / limits["load"]
+    by = f" by {WORDS[then]}" if then else ""
+    return f"; {'saturated' if times < 1 else 'saturates'} at {times:.2g} × this traffic{by}"
+
+
+def _round(share: float) -> str:
+    return f"{share * 100:.0f} %" if share >= 0.01 else f"{share * 100:.1g} %"
 
 
 def _percent(share: float) -> str:
