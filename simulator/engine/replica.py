@@ -421,6 +421,8 @@ class Replica:
                 request.last_token_s = self.pauses.leave(request, now)
         for request in sampled:
             request.stretched_s += self.stretch_s - request.stretch_mark_s
+            if request not in self.left_before:
+                request.stretched_s -= now - request.last_token_s  # a pause, that now counts as preempted
 
     def _resumed(self, request: Request, now: float) -> None:
         """It decodes again without a prefill: its KV was kept on the host."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from simulator import catalog
 from simulator.errors import Problem
 from simulator.scenario.positions import Node, place
 
@@ -20,6 +21,9 @@ def unsupported(scenario: Any, document: Node) -> list[Problem]:
 def _found(scenario: Any) -> Iterator[tuple[tuple[str, ...], str, str]]:
     for name, pool in scenario.fleet.pools.items():
         at = ("fleet", "pools", name)
+        if pool.role != "both" and catalog.load("presets", pool.engine.preset).planner != "vllm_v1":
+            what = f"a {pool.role} pool under preset {pool.engine.preset}"
+            yield (*at, "engine", "preset"), what, "a preset of vLLM V1, such as vllm-0.33"
         for key in ("pipeline_parallel_size", "data_parallel_size"):
             if getattr(pool, key) > 1:
                 yield (*at, key), f"{key} over 1", "1, with tensor_parallel_size for larger models"

@@ -78,3 +78,10 @@ def test_absent_arguments_are_all_arguments() -> None:
 def test_a_chunk_of_sglang_is_a_whole_number_of_pages() -> None:
     with pytest.raises(InputError, match="no whole number of pages of 64"):
         args("sglang", "block_size=64", "max_num_batched_tokens=1000", "max_num_seqs=16")
+
+
+def test_handing_prompts_over_needs_vllm_v1() -> None:
+    prefill = "{role: prefill, accelerator: h100-sxm, engine: {preset: sglang}}"
+    pools = f"{{p: {prefill}, d: {{role: decode, accelerator: h100-sxm}}}}"
+    with pytest.raises(InputError, match="not supported yet: a prefill pool under preset sglang"):
+        load(SCENARIO, [f"fleet={{pools: {pools}, transfer: {{bandwidth: 50 GB/s, latency: 20 us}}}}"])
