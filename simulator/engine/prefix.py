@@ -185,9 +185,11 @@ class PrefixCache:
     # ── who generates what others may find ────────────────────────────────────────────────────────
 
     def settle(self, request: Request) -> None:
-        """Register what is written of this request's output: a change of pace must not change the order."""
+        """Register what is written of this request's output, before it gets nothing in a step: its pace
+        changes, which must not change the order.
+        """
         node = output_node(request)
-        if node and node.writers and len(node.writers) > 1:
+        if node:
             self._settle(node)
 
     def _settle(self, node: Node, reader: Request | None = None) -> None:
