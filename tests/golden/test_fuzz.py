@@ -6,7 +6,10 @@ SIM_FUZZ_FROM_SEED other seeds.
 
 from __future__ import annotations
 
+import json
 import os
+from pathlib import Path
+from typing import Any
 
 import pytest
 from fuzz import failures
@@ -17,6 +20,8 @@ from fuzz_shrink import shrink
 FAST = range(20)
 SLOW_FROM = int(os.environ.get("SIM_FUZZ_FROM_SEED", "1000"))
 SLOW = range(SLOW_FROM, SLOW_FROM + int(os.environ.get("SIM_FUZZ_CASES", "1000")))
+
+FOUND = json.loads(Path(__file__).with_name("found.json").read_text())
 
 
 def _differences(profile: str, seeds: range) -> str:
@@ -34,6 +39,12 @@ def test_a_few_random_cases_agree_with_the_reference(profile: str) -> None:
 def test_many_random_cases_agree_with_the_reference(profile: str) -> None:
     """The same for other seeds, as many as asked for."""
     assert _differences(profile, SLOW) == ""
+
+
+@pytest.mark.parametrize("case", FOUND, ids=lambda case: case["what"])
+def test_what_once_differed_agrees(case: dict[str, Any]) -> None:
+    """Minimised cases in which the simulator was wrong."""
+    assert compare(case)[1] is None
 
 
 def test_a_case_is_the_same_whenever_it_is_made() -> None:
