@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from simulator.errors import InputError, Problem
+from simulator.results.atomic import replacing
 from simulator.results.run import RunResult
 from simulator.results.summary import SCHEMA
 from simulator.scenario.resolved import Resolved
@@ -42,24 +42,9 @@ def save(run: RunResult, summary: dict[str, Any], target: Path) -> Path:
 
     Raises InputError if `target` is there and is no run folder: nothing of the user's is ever removed.
     """
-    if target.exists() and not is_run(target):
-        raise InputError(
-            Problem(str(target), "is there and is no run folder", "a new folder, or an older run's")
-        )
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as temporary:
-        new = Path(temporary, "new")
-        new.mkdir()
+    with replacing(target, "run folder", "summary.json") as new:
         _write(run, summary, new, target)
-        if target.exists():
-            os.replace(target, Path(temporary, "old"))
-        os.replace(new, target)
     return target
-
-
-def is_run(path: Path) -> bool:
-    """Whether a run was saved there, or nothing is."""
-    return path.is_dir() and (path.joinpath("summary.json").is_file() or not any(path.iterdir()))
 
 
 def _write(run: RunResult, summary: dict[str, Any], folder: Path, target: Path) -> None:
@@ -70,10 +55,10 @@ def _write(run: RunResult, summary: dict[str, Any], folder: Path, target: Path) 
     for name in TABLES:
         table = getattr(run, name)
         if table is not None:
-            _write_table(table, folder / f"{name}.parquet")
+            write_table(table, folder / f"{name}.parquet")
 
 
-def _write_table(table: pa.Table, path: Path) -> None:
+def write_table(table: pa.Table, path: Path) -> None:
     """Floats and growing numbers barely repeat: dictionaries only for labels and small counts."""
     plain = ("_s", "flops", "bytes", "running", "waiting", "_use", "_share", "busy", "mfu", "mbu", "request")
     coded = [name for name in table.column_names if not name.endswith(plain)]

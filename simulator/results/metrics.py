@@ -17,19 +17,22 @@ from simulator.results.statistics import Values, describe
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """A metric with one value per request or per token gap. queued: it contains time spent in the queue."""
+    """A metric with one value per request or per token gap. queued: it contains time spent in the queue;
+    better: "lower", "higher" or neither."""
 
     name: str
     unit: str
     definition: str
     values: Callable[[Sample], Values]
     queued: bool = False
+    better: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
     """A metric with one value per run. work: also one per pool, since it speaks of what replicas did; queued:
-    it depends on time spent in the queue; steady: sections of a run estimate it as the whole run does."""
+    it depends on time spent in the queue; steady: sections of a run estimate it as the whole run does;
+    better: "lower", "higher" or neither."""
 
     name: str
     unit: str
@@ -38,69 +41,76 @@ class Scalar:
     work: bool = False
     queued: bool = False
     steady: bool = True
+    better: str = ""
 
 
 # fmt: off
 DISTRIBUTIONS = (
     Distribution("ttft_s", "s", "time to first token: from sending a request to its first token",
-                 of.column("ttft_s"), queued=True),
+                 of.column("ttft_s"), queued=True, better="lower"),
     Distribution("tpot_s", "s", "(E2E − TTFT) / (output tokens − 1) of a request; one-token answers left out",
-                 of.column("tpot_s")),
+                 of.column("tpot_s"), better="lower"),
     Distribution("itl_s", "s", "inter-token latency: from one token to the next, one sample a gap",
-                 lambda sample: sample.gaps),
+                 lambda sample: sample.gaps, better="lower"),
     Distribution("e2e_s", "s", "end-to-end latency: from sending a request to its last token",
-                 of.column("e2e_s"), queued=True),
+                 of.column("e2e_s"), queued=True, better="lower"),
     Distribution("queue_s", "s", "queue time: from sending a request to the first step that works on it",
-                 of.column("queue_s"), queued=True),
+                 of.column("queue_s"), queued=True, better="lower"),
     Distribution("prefill_s", "s", "from the first step that works on a request to its first token",
-                 of.column("prefill_s")),
-    Distribution("decode_s", "s", "from a request's first token to its last", of.column("decode_s")),
+                 of.column("prefill_s"), better="lower"),
+    Distribution("decode_s", "s", "from a request's first token to its last",
+                 of.column("decode_s"), better="lower"),
     Distribution("prompt_tokens", "tokens", "prompt length of finished requests", of.column("prompt_tokens")),
     Distribution("output_tokens", "tokens", "answer length of finished requests", of.column("emitted")),
 )
 
 THROUGHPUT = (
-    Scalar("request_throughput", "1/s", "finished requests / D", of.per_second(of.requests)),
+    Scalar("request_throughput", "1/s", "finished requests / D", of.per_second(of.requests), better="higher"),
     Scalar("output_throughput", "tokens/s", "output tokens of finished requests / D",
-           of.per_second(of.output)),
+           of.per_second(of.output), better="higher"),
     Scalar("total_throughput", "tokens/s", "prompt and output tokens of finished requests / D",
-           of.per_second(of.total)),
+           of.per_second(of.total), better="higher"),
     Scalar("request_throughput_per_accelerator", "1/s", "finished requests / D / accelerators",
-           of.per_accelerator(of.requests)),
+           of.per_accelerator(of.requests), better="higher"),
     Scalar("output_throughput_per_accelerator", "tokens/s", "output tokens / D / accelerators",
-           of.per_accelerator(of.output)),
+           of.per_accelerator(of.output), better="higher"),
     Scalar("total_throughput_per_accelerator", "tokens/s", "prompt and output tokens / D / accelerators",
-           of.per_accelerator(of.total)),
+           of.per_accelerator(of.total), better="higher"),
     Scalar("requests_per_usd", "1/$", "finished requests / price of all accelerators over D",
-           of.per_usd(of.requests)),
+           of.per_usd(of.requests), better="higher"),
     Scalar("output_tokens_per_usd", "tokens/$", "output tokens / price of all accelerators over D",
-           of.per_usd(of.output)),
+           of.per_usd(of.output), better="higher"),
     Scalar("total_tokens_per_usd", "tokens/$", "prompt and output tokens / price of all accelerators over D",
-           of.per_usd(of.total)),
+           of.per_usd(of.total), better="higher"),
     Scalar("usd_per_million_output_tokens", "$", "price of all accelerators over D per million output tokens",
-           of.per_million("usd_per_s", of.output)),
+           of.per_million("usd_per_s", of.output), better="lower"),
     Scalar("usd_per_million_tokens", "$", "the same per million prompt and output tokens",
-           of.per_million("usd_per_s", of.total)),
+           of.per_million("usd_per_s", of.total), better="lower"),
     Scalar("joules_per_million_output_tokens", "J",
            "upper bound: all accelerators at their TDP over the whole of D, per million output tokens",
-           of.per_million("watts", of.output)),
+           of.per_million("watts", of.output), better="lower"),
     Scalar("joules_per_million_tokens", "J", "the same upper bound per million prompt and output tokens",
-           of.per_million("watts", of.total)),
+           of.per_million("watts", of.total), better="lower"),
 )
 
 SERVICE = (
     Scalar("attainment", "1", "requests that finish within every bound of the SLO / all that came to an end",
-           of.attainment, queued=True),
+           of.attainment, queued=True, better="higher"),
     Scalar("goodput", "1/s", "requests that finish within every bound of the SLO / D",
-           of.per_second(of.good_requests), queued=True),
+           of.per_second(of.good_requests), queued=True, better="higher"),
+    Scalar("goodput_per_accelerator", "1/s", "requests within the SLO / D / accelerators",
+           of.per_accelerator(of.good_requests), queued=True, better="higher"),
+    Scalar("goodput_per_usd", "1/$",
+           "requests within the SLO / price of all accelerators over D",
+           of.per_usd(of.good_requests), queued=True, better="higher"),
     Scalar("itl_attainment", "1", "inter-token gaps within the SLO's bound on ITL / all gaps",
-           of.itl_attainment),
+           of.itl_attainment, better="higher"),
     Scalar("input_output_ratio", "1", "prompt tokens / output tokens of finished requests",
            of.quotient(of.done("prompt_tokens"), of.output)),
     Scalar("prefix_hit_rate", "1", "prompt tokens found in the prefix cache / prompt tokens",
-           of.quotient(of.done("hit_tokens"), of.done("prompt_tokens"))),
+           of.quotient(of.done("hit_tokens"), of.done("prompt_tokens")), better="higher"),
     Scalar("preemptions_per_request", "1", "times a running request lost its blocks / finished requests",
-           of.quotient(of.done("preemptions"), of.requests)),
+           of.quotient(of.done("preemptions"), of.requests), better="lower"),
 )
 
 WORK = (

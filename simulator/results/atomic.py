@@ -1,0 +1,35 @@
+"""A folder that appears whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from simulator.errors import InputError, Problem
+
+
+@contextmanager
+def replacing(target: Path, kind: str, mark: str) -> Iterator[Path]:
+    """Yields a new folder to write into; it is moved to `target` at the end, in place of an older one there.
+
+    kind: what it is called; mark: the file by which it is known. Raises InputError if `target` is there and
+    is of another kind: nothing of the user's is ever removed.
+    """
+    if target.exists() and not of_kind(target, mark):
+        raise InputError(Problem(str(target), f"is there and is no {kind}", "a new folder, or an older one"))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as temporary:
+        new = Path(temporary, "new")
+        new.mkdir()
+        yield new
+        if target.exists():
+            os.replace(target, Path(temporary, "old"))
+        os.replace(new, target)
+
+
+def of_kind(path: Path, mark: str) -> bool:
+    """Whether such a folder is there, or an empty one."""
+    return path.is_dir() and (path.joinpath(mark).is_file() or not any(path.iterdir()))
