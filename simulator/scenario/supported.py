@@ -6,12 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from simulator import catalog
-from simulator import catalog
 from simulator.errors import Problem
 from simulator.scenario.positions import Node, place
-
-HANDS_OVER = "vllm_v1"
-"""The planner that knows of KV caches computed elsewhere; under others a hand-over waits for ever."""
 
 
 def unsupported(scenario: Any, document: Node) -> list[Problem]:
@@ -31,6 +27,3 @@ def _found(scenario: Any) -> Iterator[tuple[tuple[str, ...], str, str]]:
         for key in ("pipeline_parallel_size", "data_parallel_size"):
             if getattr(pool, key) > 1:
                 yield (*at, key), f"{key} over 1", "1, with tensor_parallel_size for larger models"
-        if pool.role != "both" and catalog.load("presets", pool.engine.preset).planner != HANDS_OVER:
-            what = f"a {pool.role} pool of {pool.engine.preset}, whose scheduler hands nothing over"
-            yield (*at, "engine", "preset"), what, "vllm-0.8 or a later vllm"

@@ -171,10 +171,6 @@ def test_a_disaggregated_fleet(problems: Problems, minimal: Path) -> None:
             ["fleet.pools.more={role: prefill, accelerator: h100-sxm}"],
             "fleet.pools.prefill.router: has no effect: several pools share the fleet's router",
         ),
-        (
-            ["fleet.pools.decode.engine.preset=vllm-v0"],
-            "a decode pool of vllm-v0, whose scheduler hands nothing over",
-        ),
     ],
 )
 def test_a_disaggregated_fleet_is_whole(problems: Problems, sets: list[str], said: str) -> None:
