@@ -26,6 +26,7 @@ def test_an_accelerator_takes_its_own_fit_vllm_first() -> None:
         ("a10", "a40"),
         ("l4", "l40s"),
         ("rtx-5090", "rtx-pro-6000-server"),
+        ("rtx-4090", "rtx-pro-6000-server"),
         ("t4", "a100-sxm-80"),
         ("gaudi-3", "h100-sxm"),
     ],
