@@ -186,14 +186,14 @@ def _shapes(simulated: Requests, measured: Requests) -> dict[str, float]:
 
 
 def _step_ms(row: Row, measured: dict[str, float], deployed: Deployment) -> float | None:
-    """One decode step of as many requests as were in flight by Little's law, each with its whole prompt and
+    """One decode step of as many requests as decoded at once by Little's law, each with its whole prompt and
     half its answer: what TPOT would be if nothing else ran."""
     pools = deployed.scenario.fleet.pools
-    rate, e2e = measured.get("req_per_s"), measured.get("e2e_mean_ms", measured.get("e2e_p50_ms"))
+    rate, tpot = measured.get("req_per_s"), measured.get("tpot_mean_ms", measured.get("tpot_p50_ms"))
     prompt, output = row.number("prompt_tokens_mean"), row.number("output_tokens_mean")
-    if rate is None or e2e is None or prompt is None or output is None or len(pools) > 1:
+    if rate is None or tpot is None or prompt is None or output is None or len(pools) > 1:
         return None
-    decodes = max(1, round(rate * e2e / 1e3 / pools[0].replicas))
+    decodes = max(1, round(rate * tpot * output / 1e3 / pools[0].replicas))
     keys = round(decodes * (prompt + output / 2))
     line = price(deployed.scenario)[0].cost.decode_line(decodes, keys)
     return 1e3 * (line.base_s + line.per_token_s * keys)
