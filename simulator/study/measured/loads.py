@@ -20,6 +20,8 @@ Longs = npt.NDArray[np.int64]
 # The load generator starts a stage a second after the last answer of the one before; this is longer than the
 # answers of a server that keeps up.
 BETWEEN_STAGES_S = 60.0
+# How long a stage of this generator lasts whose duration is not recorded: as the shortest that are.
+STAGE_S = 600.0
 # Of shared-prefix workloads whose row does not repeat it.
 GROUPS, PROMPTS_PER_GROUP = 10, 10
 # Closed loops whose number of requests is not recorded: so many rounds of all users, but no more requests
@@ -99,21 +101,23 @@ def _columns(found: Records) -> tuple[npt.NDArray[np.float64], Longs, Longs]:
 def _staged(stages: Sequence[Row], seed: int) -> Load:
     """Stages one after another on one server. Each spreads its requests over its duration as uniform order
     statistics, which is what rescaled exponential gaps are, and takes the prompts in a shuffled circle."""
-    times, stage, prompt, output = [], [], [], []
-    start = 0.0
-    for place, row in enumerate(stages):
-        n, seconds = _needed(row, "n_requests"), _needed(row, "duration_s")
+    lasting = [row.number("duration_s") or STAGE_S for row in stages]
+    counts = [_requests(row, seconds) for row, seconds in zip(stages, lasting)]
+    times, start = [], 0.0
+    for place, (n, seconds) in enumerate(zip(counts, lasting)):
         rng = stream(seed, "arrivals", place)
-        times.append(start + np.sort(rng.uniform(0.0, seconds, round(n))))
-        stage.append(np.full(round(n), place))
-        tokens = _lengths(row)
-        prompt.append(np.full(round(n), tokens[0]))
-        output.append(np.full(round(n), tokens[1]))
+        times.append(start + np.sort(rng.uniform(0.0, seconds, n)))
         start += seconds + BETWEEN_STAGES_S
-    prompts = np.concatenate(prompt)
-    shared = _cycled(stages[0], prompts, seed)
-    requests = workload(np.concatenate(times), prompts, np.concatenate(output), **shared)
-    return Load(requests, np.concatenate(stage), True)
+    lengths = np.repeat([_lengths(row) for row in stages], counts, axis=0)
+    shared = _cycled(stages[0], lengths[:, 0], seed)
+    requests = workload(np.concatenate(times), lengths[:, 0], lengths[:, 1], **shared)
+    assumed = any(row.number("duration_s") is None for row in stages)
+    marks = (f"stages of {STAGE_S:g} s, their duration is not recorded",) if assumed else ()
+    return Load(requests, np.repeat(np.arange(len(stages)), counts), True, marks)
+
+
+def _requests(row: Row, seconds: float) -> int:
+    return row.count("n_requests") or round(_needed(row, "rate_rps") * seconds)
 
 
 def _cycled(row: Row, prompt: Longs, seed: int) -> dict[str, Any]:

@@ -41,6 +41,12 @@ def test_prompts_come_round_in_a_shuffled_circle_and_share_system_prompts() -> N
     assert sorted(list(owner.values()).count(system) for system in set(owner.values())) == [2] * 5
 
 
+def test_a_stage_of_unknown_duration_lasts_as_long_as_the_shortest_of_its_generator() -> None:
+    found = load([row(STAGE | {"stage": 0, "n_requests": "", "duration_s": ""})], None, seed=0)
+    assert len(found.requests) == 1200
+    assert found.marks == ("stages of 600 s, their duration is not recorded",)
+
+
 def test_another_seed_draws_another_load() -> None:
     one, other = (load(STAGES, None, seed).requests for seed in (0, 1))
     assert one != other
