@@ -28,6 +28,7 @@ class Verb(NamedTuple):
 
 VERBS = {
     "run": Verb("run:run", "Simulate a scenario, print its table, write a run folder."),
+    "compare": Verb("compare:compare", "The same requests through several designs: what changes, and why."),
     "explain": Verb("explain:explain", "Where one request's latency went."),
     "trace": Verb("trace:trace", "Production traces: import from any known format."),
     "roofline": Verb(

@@ -14,7 +14,7 @@ from simulator.results import confidence as ci
 from simulator.results.gaps import Weighted, combined
 from simulator.results.metrics import DISTRIBUTIONS, SCALARS, Evaluated, Scalar, evaluate
 from simulator.results.sample import Sample, View
-from simulator.results.statistics import PERCENTILES, STATISTICS
+from simulator.results.statistics import PERCENTILES, STATISTICS, mean
 
 INTERVALS = ("mean", *(f"p{p}" for p in PERCENTILES))
 
@@ -139,7 +139,3 @@ def _number(evaluated: Evaluated, name: str) -> float:
     value = evaluated[name]
     assert not isinstance(value, dict)
     return value
-
-
-def mean(values: list[float]) -> float:
-    return float(np.mean(values)) if values else math.nan

@@ -132,6 +132,11 @@ def views(run: RunResult) -> Iterator[View]:
         yield _view(run, number, many)
 
 
+def lone(run: RunResult) -> View:
+    """Of a result that is one replication, whichever it is."""
+    return _view(run, 0, False)
+
+
 def _view(run: RunResult, number: int, many: bool) -> View:
     requests, timeline = (_only(table, number) if many else table for table in (run.requests, run.timeline))
     columns = {name: arrow.values(requests[name]) for name in _TIMES + _COUNTS}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -48,3 +49,8 @@ def _describe_weighted(gaps: Weighted) -> dict[str, float]:
         "max": float(seconds[-1]),
         "std": math.sqrt(float((gaps.weights * (seconds - mean) ** 2).sum()) / n),
     }
+
+
+def mean(values: Sequence[float]) -> float:
+    """NaN of none."""
+    return float(np.mean(values)) if values else math.nan

@@ -10,19 +10,19 @@ from typing import Any
 import numpy as np
 
 from simulator import __version__
+from simulator.results import amounts as of
 from simulator.results import precision as precise
 from simulator.results import saturation
-from simulator.results.amounts import ratio
-from simulator.results.bottleneck import Bottleneck, bottleneck, full_time
 from simulator.results.columns import codes
-from simulator.results.intervals import mean, metrics, study
-from simulator.results.metrics import WORK
+from simulator.results.intervals import metrics, study
+from simulator.results.pools import PoolReading, pools, read_pools
 from simulator.results.record import STATES
 from simulator.results.run import RunResult
 from simulator.results.sample import Sample, View, views
+from simulator.results.statistics import mean
 from simulator.results.verdict import judge
 from simulator.results.warmup import SERIES, Course, warm_up
-from simulator.scenario.resolved import PoolSpec
+from simulator.scenario.resolved import SloSpec
 
 SCHEMA = 1
 
@@ -30,10 +30,10 @@ SCHEMA = 1
 def summarise(run: RunResult) -> dict[str, Any]:
     """The document that summary.json holds. Plain values; None where a figure does not exist."""
     replications = list(views(run))
-    queue = saturated(run, replications)
-    warmup = warm_up([course(view) for view in replications], run.scenario.run.warmup_s, queue["saturated"])
+    growing = saturated(replications)
+    warmup = warm_up([course(view) for view in replications], run.scenario.run.warmup_s, growing["saturated"])
     studied = study(replications, warmup.cut_s, run.scenario.run.confidence)
-    figures = metrics(studied, _refusal(queue))
+    figures = metrics(studied, refusal(growing))
     document = {
         "schema": SCHEMA,
         "scenario": {"name": run.scenario.name, "hash": run.scenario.hash, "seed": run.scenario.seed},
@@ -47,11 +47,11 @@ def summarise(run: RunResult) -> dict[str, Any]:
         "confidence": run.scenario.run.confidence,
         "requests": counts(run),
         "warmup": asdict(warmup),
-        "saturation": queue,
-        "slo": objectives(run, studied.samples),
+        "saturation": growing,
+        "slo": objectives(run.scenario.slo, [kept(sample) for sample in studied.samples]),
         "metrics": figures,
         "precision": precise.document(precise.precision(run.scenario.run, figures, run.replications)),
-        "pools": pools(run, replications, warmup.cut_s),
+        "pools": pools(run.scenario, _pools(run, replications, warmup.cut_s)),
         "replicas": [asdict(replica) for replica in run.replicas],
         "counters": dict(sorted(run.counters.items())),
         "checks": list(run.checks),
@@ -61,12 +61,17 @@ def summarise(run: RunResult) -> dict[str, Any]:
     return cleaned | {"verdict": judge(cleaned)}
 
 
-def _refusal(queue: dict[str, Any]) -> str:
+def refusal(queue: dict[str, Any]) -> str:
     """Why latencies are not given: empty unless the queue grows."""
     if not queue["saturated"]:
         return ""
     rates = f"{queue['offered_per_s']:.4g} requests/s arrive, {queue['served_per_s']:.4g} are served"
     return f"{queue['reason']}: {rates}"
+
+
+def _pools(run: RunResult, replications: Sequence[View], cut: float) -> list[dict[str, PoolReading]]:
+    limits = run.limits or ({},) * len(replications)
+    return [read_pools(view, found, cut) for view, found in zip(replications, limits, strict=True)]
 
 
 def _model(run: RunResult) -> dict[str, str]:
@@ -85,71 +90,45 @@ def course(view: View) -> Course:
     return Course(view.requests["sent_s"], {name: view.requests[name] for name in SERIES})
 
 
-def saturated(run: RunResult, replications: Sequence[View]) -> dict[str, Any]:
+def saturated(replications: Sequence[View]) -> dict[str, Any]:
     """The saturation check that speaks for all replications; replications_saturated: how many fail it."""
-    found = [
-        saturation.check(
-            view.requests["sent_s"],
-            view.requests["finish_s"],
-            view.requests["prefill_s"] + view.requests["decode_s"],
-            run.scenario.run.confidence,
-        )
-        for view in replications
-    ]
-    speaks, count = saturation.judged(found)
+    speaks, count = saturation.judged([queue(view) for view in replications])
     return asdict(speaks) | {"replications_saturated": count}
 
 
-def objectives(run: RunResult, samples: Sequence[Sample]) -> dict[str, Any] | None:
-    """The SLO's bounds, and the share of requests that keeps each; None without an SLO."""
-    slo = run.scenario.slo
+def queue(view: View) -> saturation.Saturation:
+    """Whether the queue of one replication grows."""
+    times = view.requests
+    service = times["prefill_s"] + times["decode_s"]
+    return saturation.check(times["sent_s"], times["finish_s"], service, view.scenario.run.confidence)
+
+
+def objectives(slo: SloSpec | None, kept: Sequence[dict[str, float]]) -> dict[str, Any] | None:
+    """The SLO's bounds, and the share of requests that keeps each, of replications; None without an SLO."""
     if slo is None:
         return None
+    shares = {name: mean([one[name] for one in kept]) for name in slo_bounds(slo)}
+    return {"attainment": slo.attainment, "bounds": slo_bounds(slo), "kept": shares}
+
+
+def slo_bounds(slo: SloSpec) -> dict[str, float]:
+    """Those that are set."""
     bounds = {name: getattr(slo, name) for name in ("ttft_s", "tpot_s", "itl_s", "e2e_s")}
-    asked = {name: bound for name, bound in bounds.items() if bound is not None}
-    kept = {name: mean([_kept(sample, name, bound) for sample in samples]) for name, bound in asked.items()}
-    return {"attainment": slo.attainment, "bounds": asked, "kept": kept}
+    return {name: bound for name, bound in bounds.items() if bound is not None}
+
+
+def kept(sample: Sample) -> dict[str, float]:
+    """The share of requests that keeps each bound of the SLO; of gaps, for one on ITL."""
+    bounds = slo_bounds(sample.slo) if sample.slo else {}
+    return {name: _kept(sample, name, bound) for name, bound in bounds.items()}
 
 
 def _kept(sample: Sample, name: str, bound: float) -> float:
     if name == "itl_s":
-        gaps = sample.gaps
-        return (
-            math.nan
-            if gaps is None
-            else ratio(float(gaps.weights[gaps.seconds <= bound].sum()), gaps.count())
-        )
+        return of.itl_attainment(sample)
     values = sample.requests[name]
     meets = sample.finished & ((values <= bound) | (np.isnan(values) & (name == "tpot_s")))
-    return ratio(float(meets.sum()), float(sample.counted.sum()))
-
-
-def pools(run: RunResult, replications: Sequence[View], cut: float) -> dict[str, Any]:
-    """What the replicas of each pool did, from the cut on."""
-    document: dict[str, Any] = {}
-    for spec in run.scenario.fleet.pools:
-        samples = [view.sample(cut, pool=spec.name) for view in replications]
-        figures = {metric.name: mean([metric.value(sample) for sample in samples]) for metric in WORK}
-        document[spec.name] = {
-            "replicas": samples[0].hardware.replicas,
-            "accelerator": spec.accelerator.name,
-            "accelerators": samples[0].hardware.accelerators,
-            "max_num_seqs": spec.engine.max_num_seqs,
-            **figures,
-            "limits": asdict(
-                limits(run, spec, figures, [full_time(view, spec, cut) for view in replications])
-            ),
-        }
-    return document
-
-
-def limits(
-    run: RunResult, spec: PoolSpec, figures: dict[str, Any], full: Sequence[dict[str, float]]
-) -> Bottleneck:
-    """What limits the pool, over all replications."""
-    share = {name: mean([one[name] for one in full]) for name in full[0]}
-    found = [one[spec.name] for one in run.limits]
-    return bottleneck(spec, run.scenario.model, figures, share, found)
+    return of.ratio(float(meets.sum()), float(sample.counted.sum()))
 
 
 def clean(value: Any) -> Any:

@@ -1,0 +1,156 @@
+"""A comparison on one screen of a terminal: the verdict, what changes, why, and what it rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from simulator.report.terminal import number, queues, scaled
+from simulator.report.terminal import precision as precision_line
+from simulator.results.parts import WATERFALL
+from simulator.study.compare_verdict import percent
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+LATENCIES = {
+    "TTFT p50": ("ttft_s", "p50"),
+    "TTFT p99": ("ttft_s", "p99"),
+    "TPOT p50": ("tpot_s", "p50"),
+    "TPOT p99": ("tpot_s", "p99"),
+    "E2E p99": ("e2e_s", "p99"),
+}
+AMOUNTS = {
+    "goodput/accelerator /s": ("goodput_per_accelerator", 1.0),
+    "goodput per $": ("goodput_per_usd", 1.0),
+    "$/M tokens": ("usd_per_million_tokens", 1.0),
+    "MJ/M tokens, at most": ("joules_per_million_tokens", 1e-6),
+}
+PARTS = {
+    "queue_s": "queue",
+    "prefill_own_s": "own prefill",
+    "prefill_shared_s": "others' prefill",
+    "transfer_wait_s": "wait for decode",
+    "transfer_move_s": "KV transfer",
+    "decode_own_s": "own decode",
+    "decode_stretched_s": "stretched decode",
+    "preempted_s": "preempted",
+}
+GROUPS = {"mean": "all", "ttft_s": "slowest 1 % TTFT", "tpot_s": "slowest 1 % TPOT"}
+NEGLIGIBLE = 0.002  # of the largest part: not worth a line
+
+
+def show(document: dict[str, Any], console: Console, notes: tuple[str, ...] = ()) -> None:
+    """Prints the comparison (as comparison.json has it); notes: lines that no file keeps."""
+    from rich.text import Text
+
+    def line(text: str, style: str = "") -> None:
+        console.print(Text(text, style=style), soft_wrap=not console.is_terminal)
+
+    for sentence in document["verdict"]["sentences"]:
+        line(sentence, "bold")
+    console.print(metrics(document))
+    console.print(parts(document))
+    for text in pools(document):
+        line(text)
+    for text in (*footing(document), *notes):
+        line(text, "dim")
+
+
+def metrics(document: dict[str, Any]) -> Table:
+    """A row a metric: the first design's value, each other's with its change; with two, in how many pairs."""
+    table = _table()
+    table.add_column("")
+    base, *others = document["designs"]
+    table.add_column(base["label"], justify="right")
+    for other in others:
+        table.add_column(other["label"], justify="right")
+        table.add_column(f"change in {document['changes'][0]['confidence'] * 100:.3g} %", justify="right")
+    if len(others) == 1:
+        table.add_column("wins", justify="right")
+    for label, (name, key) in LATENCIES.items():
+        scale, unit = scaled(base["metrics"][name][key] or others[0]["metrics"][name][key])
+        table.add_row(f"{label} {unit}", *_cells(document, name, key, scale))
+    for label, (name, scale) in AMOUNTS.items():
+        if any(design["metrics"][name]["value"] is not None for design in document["designs"]):
+            table.add_row(label, *_cells(document, name, "", scale))
+    return table
+
+
+def _cells(document: dict[str, Any], name: str, key: str, scale: float) -> Iterator[str]:
+    values = [design["metrics"][name].get(key or "value") for design in document["designs"]]
+    yield number(values[0], scale)
+    for value, change in zip(values[1:], document["changes"], strict=True):
+        yield number(value, scale)
+        found = change["metrics"][name][key] if key else change["metrics"][name]
+        yield changed(found)
+        if len(values) == 2:
+            yield won(found)
+
+
+def changed(found: dict[str, Any] | None) -> str:
+    """A change in a cell: per cent with its interval, = for none at all, a dash where it is not known."""
+    if not found or found.get("relative") is None:
+        return "–"
+    if found["difference"]["low"] == found["difference"]["high"] == 0:
+        return "="
+    return percent(found)
+
+
+def won(found: dict[str, Any] | None) -> str:
+    """In how many pairs the second design is better."""
+    if not found or not found.get("wins"):
+        return "–"
+    return f"{found['wins']['wins']} of {found['wins']['share']['n']}"
+
+
+def parts(document: dict[str, Any]) -> Table:
+    """A row a part of the waterfall: where the time goes, of all requests and of the slowest."""
+    table = _table()
+    table.add_column("seconds, mean")
+    for label in GROUPS.values():
+        table.add_column(label, justify="right")
+    largest = max(
+        design["parts"]["mean"][part] or 0.0 for design in document["designs"] for part in WATERFALL
+    )
+    for part in WATERFALL:
+        rows = {group: [design["parts"][group][part] for design in document["designs"]] for group in GROUPS}
+        if any((value or 0.0) > NEGLIGIBLE * largest for values in rows.values() for value in values):
+            table.add_row(PARTS[part], *(" → ".join(map(number, values)) for values in rows.values()))
+    return table
+
+
+def pools(document: dict[str, Any]) -> Iterator[str]:
+    """What limits each pool of each design."""
+    for design in document["designs"]:
+        for name, text in design["verdict"]["limits"].items():
+            yield f"{design['label']} {name}: {text.partition('. Helps')[0]}"
+
+
+def footing(document: dict[str, Any]) -> Iterator[str]:
+    """What the figures rest on."""
+    warm = document["warmup"]
+    cut = f"the first {warm['cut_s']:.4g} s" if warm["cut_s"] else "nothing"
+    requests = document["workload"]["requests"]
+    same = "the same" if document["workload"]["same"] else "different"
+    yield f"{document['method']}; {same} {sum(requests):,} requests"
+    yield f"warm-up left out: {cut} ({warm['method']}){_gain(document)}"
+    for design in document["designs"]:
+        for text in queues(design["saturation"], document["replications"]):
+            yield f"{design['label']}: {text}"
+    if document["precision"]:
+        yield precision_line(document["precision"])
+
+
+def _gain(document: dict[str, Any]) -> str:
+    """What the pairing was worth."""
+    means = [change["metrics"]["ttft_s"]["mean"] for change in document["changes"]]
+    gains = [number(found["variance_gain"]) for found in means if found and found["variance_gain"]]
+    return f"; unpaired, the difference of mean TTFT would vary {', '.join(gains)} × as much" if gains else ""
+
+
+def _table() -> Table:
+    from rich.table import Table
+
+    return Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
