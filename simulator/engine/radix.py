@@ -59,6 +59,7 @@ class RadixCache:
         self.reclaim(blocks)
         self.free -= blocks
         self.blank -= blocks
+        assert self.blank >= 0, f"{-self.blank} pages taken beyond those free"
 
     def reclaim(self, blocks: int) -> None:
         """Evict until so many pages are blank, or nothing is left to evict."""

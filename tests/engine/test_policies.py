@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from runs import scenario
+from runs import SCENARIO, scenario
 
 from simulator.engine import policies
 from simulator.engine.batch import Batch
@@ -15,10 +15,12 @@ from simulator.engine.policies import Policy, Setting
 from simulator.engine.request import Request
 from simulator.errors import InputError
 from simulator.plugins import names
+from simulator.scenario.load import load
 from simulator.scenario.resolved import EngineArgs, SloSpec
 from simulator.simulate import simulate
 from simulator.workload.columns import Workload, workload
 
+SLO = SloSpec(1.0, None, None, 10.0, 0.99)
 AGING = str(Path(__file__).parent / "aging.py")
 
 
@@ -52,7 +54,7 @@ def request(row: int, prompt: int = 10, output: int = 10, tenant: int = 0, **mor
 @pytest.mark.parametrize("name", names("policies"))
 def test_every_policy_admits_everybody_and_finds_a_victim(name: str) -> None:
     requests = [request(row, output=5 + row % 3, priority=row % 2, tenant=row % 2) for row in range(6)]
-    policy = made(name)
+    policy = made(name, Setting(slo=SLO))
     assert sorted(waiting(policy, requests)) == list(range(6))
     assert 0 <= policy.victim(requests) < 6
     assert policy.victim(requests[:1]) == 0
@@ -80,8 +82,7 @@ def test_a_prediction_is_the_rows_own_whatever_the_order() -> None:
 
 
 def test_least_slack_counts_the_work_that_is_left() -> None:
-    slo = SloSpec(1.0, None, None, 10.0, 0.99)
-    setting = Setting(slo=slo)
+    setting = Setting(slo=SLO)
     late = request(0, prompt=10, arrival_s=0.4)
     long = request(1, prompt=900, arrival_s=0.5)
     early = request(2, prompt=10, arrival_s=0.0)
@@ -92,7 +93,7 @@ def test_least_slack_counts_the_work_that_is_left() -> None:
 def test_a_request_past_its_first_token_is_held_to_the_end() -> None:
     resumed = request(0, output=100, arrival_s=0.0)
     resumed.emitted = 50
-    policy = made("slack", Setting(slo=SloSpec(1.0, None, None, 10.0, 0.99)), output_token_s=0.1)
+    policy = made("slack", Setting(slo=SLO), output_token_s=0.1)
     assert policy.key is not None
     assert policy.key(resumed) == (0.0 + 10.0 - 50 * 0.1, 0)
 
@@ -148,3 +149,27 @@ def test_options_are_checked_by_name_and_kind() -> None:
         made("sjf", error="much")
     with pytest.raises(InputError, match="unknown option"):
         made("fcfs", error=1.0)
+
+
+def test_slack_without_an_objective_is_refused() -> None:
+    with pytest.raises(InputError, match="slack has no effect without a bound"):
+        made("slack")
+
+
+def test_a_scenario_names_a_policy_with_its_options_or_a_users_own_file(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(Path(AGING).read_text(encoding="utf-8"), encoding="utf-8")
+    (tmp_path / "a.yaml").write_text(
+        f"extends: {SCENARIO}\nname: a\n"
+        "fleet: {pools: {serve: {engine: {scheduling_policy: {name: ./mine.py, patience_s: 2.0}}}}}\n",
+        encoding="utf-8",
+    )
+    engine = load(tmp_path / "a.yaml", []).fleet.pools[0].engine
+    assert (Path(engine.scheduling_policy).name, engine.scheduling_options) == (
+        "mine.py",
+        {"patience_s": 2.0},
+    )
+    policies.build(engine)
+    text = (tmp_path / "a.yaml").read_text(encoding="utf-8").replace("patience_s", "patience")
+    (tmp_path / "b.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=r"b.yaml:3:\d+.*unknown option 'patience'.*mean 'patience_s'"):
+        load(tmp_path / "b.yaml", [])

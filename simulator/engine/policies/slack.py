@@ -11,6 +11,7 @@ from math import inf
 
 from simulator.engine.policies import Policy, Rank, Setting, largest
 from simulator.engine.request import Request
+from simulator.errors import InputError, Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,8 @@ def make(options: Options, setting: Setting) -> Policy:
     slo = setting.slo
     first = slo.ttft_s if slo and slo.ttft_s else inf
     whole = slo.e2e_s if slo and slo.e2e_s else inf
+    if min(first, whole) == inf:
+        raise InputError(Problem("slo", "the policy slack has no effect without a bound", "ttft or e2e"))
 
     def key(request: Request) -> Rank:
         prefill = options.prompt_token_s * (request.prompt + request.emitted)
