@@ -274,6 +274,10 @@ class Batch:
             self.frees[step] = [request]
             heappush(self.changes, step + 1)
 
+    def vacant(self) -> bool:
+        """Whether nobody wants a token in the next step: all that run, if any, wait for their last one."""
+        return not (self.decodes or self.waiting or self.prefilling or self.ready or self.swapped)
+
     def full(self) -> bool:
         """Whether no slot is left for another request (R18)."""
         return len(self.running) >= (self.args.max_num_active_seqs or self.args.max_num_seqs)

@@ -350,6 +350,9 @@ class Replica:
             self._finish_empty(step, now)
             step = None
         if step is None:
+            if not self.batch.running and self.batch.vacant():
+                self._idle(now)
+                return
             step = self._planned(now, now)
             if step.empty:
                 self._finish_empty(step, now)

@@ -22,6 +22,9 @@ def plan(batch: Batch, exact: bool = False) -> Step:
     if k in batch.leaves:
         batch.leave(k)
     step = Step(k)
+    if batch.vacant() and batch.args.prefill_schedule_interval == 1:
+        batch.step = k + 1
+        return step
     eligible = len(batch.running) + len(batch.waiting) + len(batch.holding)
     threshold = _threshold(batch, eligible)
     held = _prefill_held(batch)
