@@ -22,6 +22,8 @@ from simulator.scenario.fields import (
 
 ABOUT = ("aliases", "about", "kind")  # of a catalogue entry, not parameters
 NOTHING = frozenset[str]()
+# A scenario's keys are text, a catalogue's may be numbers.
+Percent = Annotated[str, BeforeValidator(lambda key: str(key) if type(key) in (int, float) else key)]
 
 
 def _keys(*names: str) -> frozenset[str]:
@@ -123,7 +125,7 @@ class LengthsSection(Section):
     """Mean of a lognormal's logarithm, with sigma."""
     sigma: Annotated[float, Field(ge=0, le=50)] | None = None
     """Standard deviation of a lognormal's logarithm."""
-    quantiles: dict[str, Annotated[float, Field(ge=1, le=2**31)]] | None = None
+    quantiles: dict[Percent, Annotated[float, Field(ge=1, le=2**31)]] | None = None
     """Percent: tokens, both ascending; linear in the logarithm between them."""
     values: Annotated[list[Tokens], Field(min_length=1)] | None = None
     """Token counts, drawn with equal chance."""
