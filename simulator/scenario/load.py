@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 
 MAX_EXTENDS = 16
 MAX_SHOWN = 60  # characters of a wrong value
+_KINDS = {
+    "model_type": "it should be a mapping",
+    "dict_type": "it should be a mapping",
+    "too_short": "it should not be empty",
+}
 
 
 def load(path: str | os.PathLike[str], sets: Sequence[str] = ()) -> Resolved:
@@ -138,7 +143,8 @@ def _said(item: Any) -> str:
     """What pydantic says, with the value; its "Input should be …" is what is allowed."""
     shown = repr(item["input"])
     shown = shown if len(shown) <= MAX_SHOWN else shown[:MAX_SHOWN] + "…"
-    return f"{shown} is wrong: {str(item['msg']).replace('Input should', 'it should')}"
+    told = _KINDS.get(item["type"]) or re.sub(r"^(Input|String) should", "it should", str(item["msg"]))
+    return f"{shown} is wrong: {told}"
 
 
 def _not_among(document: Node, path: tuple[Any, ...], item: Any) -> Problem:

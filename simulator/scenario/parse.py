@@ -22,10 +22,11 @@ MAX_NUMBER = 40  # characters; longer ones are text
 def read(path: Path, shown: str) -> Node:
     """A file's document. Raises InputError if it is missing, too large, or not YAML that we accept."""
     try:
-        data = path.read_bytes() if path.stat().st_size <= MAX_BYTES else None
+        with path.open("rb") as stream:
+            data = stream.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         raise InputError(Problem(shown, f"cannot read: {getattr(error, 'strerror', error)}")) from None
-    if data is None:
+    if len(data) > MAX_BYTES:
         raise InputError(Problem(shown, "the file is too large", f"up to {MAX_BYTES:,} bytes"))
     try:
         text = data.decode("utf-8-sig")

@@ -112,7 +112,7 @@ def test_every_fault_of_a_scenario_is_told_on_stderr(scenario: Path) -> None:
     assert not done.stdout
     lines = done.stderr.splitlines()
     assert lines[0] == f"{scenario}:11:1: unknown key 'sed' (did you mean 'seed'?)"
-    assert lines[1].startswith("    allowed: description, extends, ")
+    assert lines[1].startswith("    allowed: cost, description, extends, ")
     assert lines[2].startswith(f"{scenario}:12:12: run.bin: not a quantity: 'many'")
     assert lines[-1] == "2 problems"
 

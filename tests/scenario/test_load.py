@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
+from simulator import catalog
 from simulator.errors import InputError, Problem
 from simulator.scenario import schema, synthetic
 from simulator.scenario.load import assigned, load
@@ -90,6 +91,21 @@ slo: {ttft: 2 parsecs}
 )
 def test_the_nearest_valid_name_is_offered(problems: Problems, text: str, wanted: str) -> None:
     assert any(problem.hint == wanted for problem in problems(text))
+
+
+@pytest.mark.parametrize("name", catalog.names("workloads"))
+def test_every_workload_of_the_catalogue_can_be_named(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "named.yaml"
+    fleet = "fleet: {pools: {serve: {accelerator: h100-sxm}}}"
+    path.write_text(f"name: a\nmodel: {{name: llama-3.1-8b}}\nworkload: {{synthetic: {name}}}\n{fleet}\n")
+    assert load(path).workload.synthetic
+
+
+def test_what_a_value_should_be_is_said_in_yamls_words(problems: Problems) -> None:
+    lines = told(problems, "name: a\nmodel: llama\nworkload: {synthetic: chat}\nfleet: {pools: {}}\n")
+    assert any("model: 'llama' is wrong: it should be a mapping" in line for line in lines)
+    (line,) = [line for line in told(problems, "fleet: {pools: {serve: null}}\n") if "fleet.pools" in line]
+    assert "fleet.pools: {} is wrong: it should not be empty" in line
 
 
 def test_a_file_that_extends_itself_is_refused(tmp_path: Path) -> None:

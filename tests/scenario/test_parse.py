@@ -155,6 +155,13 @@ def test_a_large_file_is_not_read(tmp_path: Path) -> None:
         read(path, "large.yaml")
 
 
+def test_an_endless_file_is_not_read_to_its_end() -> None:
+    if not Path("/dev/zero").exists():
+        pytest.skip("no /dev/zero on this system")
+    with pytest.raises(InputError, match="too large"):
+        read(Path("/dev/zero"), "zero.yaml")
+
+
 @pytest.mark.parametrize("content", [b"\xff\xfe\x00a", b"a: \x80"])
 def test_bytes_that_are_no_text_are_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "f.yaml"
