@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from simulator.errors import InputError, Problem
 from simulator.scenario.resolved import WorkloadSpec
+from simulator.units import MAX_TIME_S
 from simulator.workload import transform
 from simulator.workload.bootstrap import bootstrap
 from simulator.workload.columns import Workload
@@ -29,6 +30,9 @@ def build(spec: WorkloadSpec, seed: int, replication: int, max_model_len: int) -
         raise InputError(Problem("workload", "no request is left in the slice asked for"))
     load = transform.fit_model(load, max_model_len, spec.over_limit)
     load = transform.rate_scale(load, spec.rate_scale)
+    if not load.arrival_s[-1] < MAX_TIME_S:
+        days = load.arrival_s[-1] / 86400
+        raise InputError(Problem("workload", f"arrivals last {days:.4g} days", "under 97 days"))
     return bootstrap(load, seed, replication) if spec.trace is not None and replication > 0 else load
 
 

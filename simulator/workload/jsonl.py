@@ -19,7 +19,7 @@ def first_object(head: bytes) -> dict[str, Any]:
     """The object on the first line; {} if it is something else."""
     try:
         value = json.loads(head.split(b"\n", 1)[0])
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
 
@@ -31,7 +31,7 @@ def objects(source: Source, faults: Faults) -> list[dict[str, Any]]:
         found = json.loads(b"[" + b",".join(lines) + b"]")
         if len(found) == len(lines) and all(type(item) is dict for item in found):
             return list(found)
-    except ValueError:
+    except (ValueError, RecursionError):
         pass
     return [_object(row, line, faults) for row, line in enumerate(lines)]
 
@@ -39,7 +39,7 @@ def objects(source: Source, faults: Faults) -> list[dict[str, Any]]:
 def _object(row: int, line: bytes, faults: Faults) -> dict[str, Any]:
     try:
         value = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         value = None
     if isinstance(value, dict):
         return value
@@ -50,10 +50,6 @@ def _object(row: int, line: bytes, faults: Faults) -> dict[str, Any]:
 def whole_numbers(rows: Objects, key: str, faults: Faults) -> npt.NDArray[np.int64]:
     """Whole numbers from 0 to 2³¹ − 1 under `key`; what is none is noted as bad, and is −1."""
     values = [row.get(key) for row in rows]
-    if all(type(value) is int for value in values):
-        numbers = np.array(values, np.int64)
-        if not len(numbers) or (numbers.min() >= 0 and numbers.max() <= MAX_TOKENS):
-            return numbers
     for row, value in enumerate(values):
         if type(value) is not int or not 0 <= value <= MAX_TOKENS:
             faults.add(row, key, value, f"a whole number, 0 to {MAX_TOKENS}")
@@ -71,7 +67,7 @@ def numbers(rows: Objects, key: str, faults: Faults, *, text: bool = False) -> n
             continue
         try:
             number = float(value) if type(value) in kinds else -1.0
-        except ValueError:
+        except (ValueError, OverflowError):
             number = -1.0
         if not 0 <= number < float("inf"):
             faults.add(row, key, value, "a number of at least 0")

@@ -61,6 +61,12 @@ def test_an_empty_slice_is_refused(trace: str) -> None:
         build(spec(trace=trace, slice_s=(1000.0, float("inf"))), 7, 0, 1000)
 
 
+def test_arrivals_beyond_the_time_grid_are_refused() -> None:
+    rare = SYNTHETIC | {"arrivals": {"kind": "poisson", "rate": 1e-9}}
+    with pytest.raises(InputError, match="days; allowed: under 97 days"):
+        build(spec(synthetic=rare), 1, 0, 10_000)
+
+
 def test_requests_over_the_limit(trace: str) -> None:
     with pytest.raises(InputError, match="5 of 100 requests exceed max_model_len 100: row 95 "):
         build(spec(trace=trace), 7, 0, 100)

@@ -159,6 +159,12 @@ def test_prompts_as_text_have_no_length(tmp_path: Path) -> None:
     [
         ("[1]", "the line is '[1]'; allowed: a JSON object"),
         ('{"timestamp": 0, "input_length"', "the line is"),
+        ("[" * 100_000, "the line is"),
+        (
+            '{"timestamp": 0, "input_length": 123456789012345678901, "output_length": 1}',
+            "input_length is 12345",
+        ),
+        ('{"timestamp": 1%s, "input_length": 5, "output_length": 1}' % ("0" * 400), "timestamp is 1000"),
         ('{"timestamp": 0, "input_length": 5.5, "output_length": 1}', "input_length is 5.5"),
         ('{"timestamp": 0, "input_length": true, "output_length": 1}', "input_length is True"),
         ('{"timestamp": 0, "output_length": 1}', "input_length is None"),

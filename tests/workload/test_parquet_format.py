@@ -101,6 +101,7 @@ def test_what_is_wrong_with_a_table_is_told(tmp_path: Path) -> None:
     )
     assert "column prompt_tokens has 1 nulls" in refused(path, table(prompt_tokens=[1, None]))
     assert "row 2: arrival_s is nan" in refused(path, table(arrival_s=[1.0, float("nan")]))
+    assert "row 2: prompt_tokens is -7" in refused(path, table(prompt_tokens=[3, -7]))
     assert "column arrival_s is string, no double" in refused(path, table(arrival_s=["a", "b"]))
     assert "row 0: segments of 3 tokens in a prompt of 5" in refused(
         path, table(arrival_s=[0.0, 1.0], segment_id=[[1], []], segment_tokens=[[3], []])

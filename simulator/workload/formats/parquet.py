@@ -64,6 +64,9 @@ def _mended(columns: dict[str, npt.NDArray[Any]], faults: Faults, record: dict[s
     arrival = columns["arrival_s"].astype(np.float64)
     for row in np.flatnonzero(~np.isfinite(arrival)).tolist():
         faults.add(row, "arrival_s", float(arrival[row]), "a finite number of seconds")
+    for name in ("prompt_tokens", "output_tokens"):
+        for row in np.flatnonzero(columns[name] < 0).tolist():
+            faults.add(row, name, int(columns[name][row]), "a whole number of at least 0")
     prompt, output = (columns[name].astype(np.int64) for name in ("prompt_tokens", "output_tokens"))
     return assemble(Rows(arrival, prompt, output, rest), faults, record)
 
