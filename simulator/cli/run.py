@@ -61,6 +61,7 @@ def run(
 
     Exit code 3: --assert and the SLO is missed; 130: interrupted, what there is is kept as <folder>-partial.
     """
+    from simulator.results.atomic import writable
     from simulator.scenario.load import load
 
     given = [*sets, *([f"run.replications={replications}"] if replications else [])]
@@ -68,6 +69,7 @@ def run(
     scenario = load(path, given)
     if asserted and scenario.slo is None:
         raise InputError(Problem("--assert", "has no effect: the scenario has no slo", "slo: {ttft: 2 s, …}"))
+    writable(out)
     began = time.perf_counter()
     result = simulated(scenario, workers, steps, exact, quiet)
     summary, folder = keep(result, out)

@@ -16,11 +16,11 @@ def replacing(target: Path, kind: str, mark: str) -> Iterator[Path]:
     """Yields a new folder to write into; it is moved to `target` at the end, in place of an older one there.
 
     kind: what it is called; mark: the file by which it is known. Raises InputError if `target` is there and
-    is of another kind: nothing of the user's is ever removed.
+    is of another kind (nothing of the user's is ever removed), or if its parent cannot be written to.
     """
     if target.exists() and not of_kind(target, mark):
         raise InputError(Problem(str(target), f"is there and is no {kind}", "a new folder, or an older one"))
-    target.parent.mkdir(parents=True, exist_ok=True)
+    writable(target.parent)
     with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as temporary:
         new = Path(temporary, "new")
         new.mkdir()
@@ -28,6 +28,18 @@ def replacing(target: Path, kind: str, mark: str) -> Iterator[Path]:
         if target.exists():
             os.replace(target, Path(temporary, "old"))
         os.replace(new, target)
+
+
+def writable(parent: Path) -> None:
+    """Makes the folder if need be. Raises InputError unless folders can be made in it."""
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".", dir=parent):
+            pass
+    except OSError as error:
+        raise InputError(
+            Problem(str(parent), f"cannot be written to: {error.strerror}", "a folder that can be")
+        ) from None
 
 
 def of_kind(path: Path, mark: str) -> bool:

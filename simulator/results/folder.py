@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from simulator.results.summary import SCHEMA
 from simulator.scenario.resolved import Resolved
 
 TABLES = ("requests", "timeline", "steps")
+_NAME_BYTES = 200  # with the hash and what a temporary folder adds, under the 255 of file systems
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +35,10 @@ class SavedRun:
 
 
 def folder_of(run: RunResult, parent: Path) -> Path:
-    """reports/<scenario>-<first eight digits of its hash>."""
-    return parent / f"{run.scenario.name}-{run.scenario.hash[:8]}"
+    """reports/<scenario>-<first eight digits of its hash>; a name never leads out of `parent`."""
+    name = re.sub(r"[/\\:\x00-\x1f]+", "-", run.scenario.name).lstrip(".")
+    short = name.encode()[:_NAME_BYTES].decode(errors="ignore")
+    return parent / f"{short}-{run.scenario.hash[:8]}"
 
 
 def save(run: RunResult, summary: dict[str, Any], target: Path) -> Path:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from simulator.errors import InputError, Problem
 from simulator.results.gaps import Floats, Ints, Runs, end_s, expand, pieces
 from simulator.units import GRID_S
 
@@ -20,6 +21,7 @@ BLOCK_SECOND_UNIT = 2.0**-24
 _FIRST_WIDTH = 1 << 18
 _MAX_BINS = 4096
 _MAX_CELLS = 1 << 18
+_MOST_CELLS = 1 << 22
 
 BUSY, PREFILL, DECODE, FLOPS, BYTES, BLOCKS, STEPS, STEP_TIME, PREFILL_TOKENS, DECODE_TOKENS = range(10)
 
@@ -89,12 +91,20 @@ class Bins:
         self.end = max(self.end, end)
         while end >= self.width * self.bins:
             if self.fixed:
+                self._within_bounds(end)
                 self.sums = np.concatenate([self.sums, np.zeros_like(self.sums)], axis=2)
                 self.bins *= 2
             else:
                 self.sums[:, :, : self.bins // 2] = self.sums[:, :, ::2] + self.sums[:, :, 1::2]
                 self.sums[:, :, self.bins // 2 :] = 0.0
                 self.width *= 2
+
+    def _within_bounds(self, end: int) -> None:
+        most = _MOST_CELLS // self.replicas
+        if end >= self.width * most:
+            width, least = self.width * GRID_S, end * GRID_S / most
+            what = f"{width:.3g} s is too fine for {end * GRID_S:.4g} s of {self.replicas} replicas"
+            raise InputError(Problem("run.bin", what, f"over {least:.2g} s"))
 
     def _put(self, column: int, cell: Ints, amount: NDArray[np.number]) -> None:
         flat = np.bincount(cell, weights=amount, minlength=self.replicas * self.bins)

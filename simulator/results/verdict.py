@@ -40,10 +40,9 @@ def _sentence(summary: dict[str, Any], met: bool | None) -> str:
             ", so the SLO is missed." if slo else "."
         )
     if met is None:
-        done = f"{summary['metrics']['request_throughput']['value']:.4g} requests/s"
-        return (
-            f"{partial}Serves {done}; no SLO to judge by." if slo is None else f"{partial}Nothing finished."
-        )
+        done = summary["metrics"]["request_throughput"]["value"]
+        served = f"Serves {done:.4g} requests/s; no SLO to judge by." if done is not None else ""
+        return f"{partial}{served if slo is None and served else 'Nothing that counts finished.'}"
     bounds = " and ".join(f"{_LABELS[name]} ≤ {_duration(bound)}" for name, bound in slo["bounds"].items())
     share = f"{_percent(summary['metrics']['attainment']['value'])} of requests keep {bounds}"
     asked = f"{_percent(slo['attainment'])} asked"
@@ -70,7 +69,7 @@ def limit(pool: dict[str, Any]) -> str:
     """What limits a pool, the figure that shows it, how far saturation is, and what would help."""
     limits = pool["limits"]
     binds = limits["binds"]
-    if not binds:
+    if not binds or pool["busy"] is None:
         return "idle"
     if not pool["mfu"] or pool["mbu"] is None:
         return f"step times are given, busy {_round(pool['busy'])} of the time{_room(limits, '')}"

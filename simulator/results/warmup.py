@@ -57,7 +57,7 @@ def _mser5(courses: Sequence[Course], name: str) -> tuple[float, bool]:
     is the latest time at which a replication had sent as many requests as are to be left out.
     """
     count = min((len(course.sent_s) for course in courses), default=0)
-    stacked = np.array([course.series[name][:count] for course in courses]).reshape(-1, count)
+    stacked = np.array([course.series[name][:count] for course in courses]).reshape(len(courses), count)
     known = np.flatnonzero(~np.isnan(stacked).all(axis=0))
     found = ci.mser5(np.nanmean(stacked[:, known], axis=0) if len(known) else np.empty(0))
     if not found.dropped:

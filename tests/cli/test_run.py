@@ -87,6 +87,26 @@ def test_asserting_nothing_is_an_error(tmp_path: Path, capsys: pytest.CaptureFix
     assert not list(tmp_path.iterdir())
 
 
+def test_a_place_that_cannot_be_written_is_told_before_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(run_module, "simulated", pytest.fail)
+    place = tmp_path / "file"
+    place.write_text("mine")
+    assert cli.execute(["run", str(SCENARIO), *SMALL, "--out", str(place)]) == errors.BAD_INPUT
+    assert "cannot be written to" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("never", ["run.warmup=5 h", "run.duration=1 us"])
+@pytest.mark.parametrize("slo", ["slo=null", "slo.ttft=2 s"])
+def test_a_run_of_nothing_that_counts_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], never: str, slo: str
+) -> None:
+    sets = [*SMALL, "--set", never, "--set", slo]
+    assert cli.execute(["run", str(SCENARIO), *sets, "--out", str(tmp_path)]) == errors.OK
+    assert "Nothing that counts finished." in capsys.readouterr().out
+
+
 @contextmanager
 def impatient(quiet: bool) -> Iterator[tuple[Callable[..., None], Callable[..., None]]]:
     def interrupt(*what: float) -> None:

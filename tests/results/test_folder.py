@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -98,3 +99,12 @@ def test_replications_are_a_column(fake_run: FakeRun, tmp_path: Path) -> None:
     interval = summary["metrics"]["ttft_s"]["interval"]["p99"]
     assert interval["method"] == "Student t over 3 replications"
     assert interval["low"] <= summary["metrics"]["ttft_s"]["p99"] <= interval["high"]
+
+
+@pytest.mark.parametrize(
+    ("name", "folder_name"), [("../../x y", "-..-x y"), ("a/b\\c", "a-b-c"), ("日" * 200, "日" * 66)]
+)
+def test_a_name_stays_in_its_folder(run: RunResult, tmp_path: Path, name: str, folder_name: str) -> None:
+    named = replace(run, scenario=replace(run.scenario, name=name))
+    assert folder.folder_of(named, tmp_path) == tmp_path / f"{folder_name}-01234567"
+    assert folder.save(named, summarise(named), folder.folder_of(named, tmp_path)).is_dir()

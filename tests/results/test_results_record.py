@@ -7,9 +7,11 @@ from collections.abc import Callable
 
 import numpy as np
 import pyarrow.compute as pc
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from simulator.errors import InputError
 from simulator.results.gaps import Counting, Runs, expand, inter_token
 from simulator.results.record import Recorder
 from simulator.results.run import RunResult
@@ -148,6 +150,13 @@ def test_the_width_doubles_until_the_run_fits() -> None:
     recorder = Recorder(0, REPLICAS)
     recorder.step_runs.append((0, 9999.0, 1, 1, 0, 0, 0, 0, 1, 1.0, 0.0, 1, 1, 0.0, 0.0, 0, 0))
     assert recorder.bins().width * GRID_S == 4.0
+
+
+def test_bins_too_fine_for_the_run_are_refused() -> None:
+    recorder = Recorder(0, REPLICAS, bin_s=1e-9)
+    recorder.step_runs.append((0, 9999.0, 1, 1, 0, 0, 0, 0, 1, 1.0, 0.0, 1, 1, 0.0, 0.0, 0, 0))
+    with pytest.raises(InputError, match=r"run.bin: .* too fine for 1e\+04 s"):
+        recorder.bins()
 
 
 def test_the_time_averages_are_those_of_the_requests(fake_run: Callable[..., RunResult]) -> None:
