@@ -56,9 +56,11 @@ DISTRIBUTIONS = (
                  of.column("e2e_s"), queued=True, better="lower"),
     Distribution("queue_s", "s", "queue time: from sending a request to the first step that works on it",
                  of.column("queue_s"), queued=True, better="lower"),
-    Distribution("prefill_s", "s", "from the first step that works on a request to its first token",
+    Distribution("prefill_s", "s", "from the first step that works on a request to its first token, or to "
+                 "the end of its prompt when it is handed over",
                  of.column("prefill_s"), better="lower"),
-    Distribution("decode_s", "s", "from a request's first token to its last",
+    Distribution("decode_s", "s", "from a request's first token to its last, or from the first step on the "
+                 "decode side when it is handed over",
                  of.column("decode_s"), better="lower"),
     Distribution("prompt_tokens", "tokens", "prompt length of finished requests", of.column("prompt_tokens")),
     Distribution("output_tokens", "tokens", "answer length of finished requests", of.column("emitted")),
