@@ -17,13 +17,13 @@ from simpy.events import Event, EventPriority
 from simulator.cost.work import CostModel, Work
 from simulator.engine import stuck
 from simulator.engine.batch import Batch
+from simulator.engine.clocks import Clocks
 from simulator.engine.complete import complete, loaded, sent
 from simulator.engine.events import FINISH, PLAN, Alarm
 from simulator.engine.leap import Anchor, advance, blocks_of, boundary, end_s, repeats
-from simulator.engine.pauses import Pauses
 from simulator.engine.request import Request
 from simulator.engine.rows import anchor_row, mixed_row
-from simulator.engine.step import NOBODY, Step
+from simulator.engine.step import Step
 from simulator.results.record import Recorder
 from simulator.units import on_grid
 
@@ -40,46 +40,11 @@ class Replica:
     """
 
     __slots__ = (
-        "alarm",
-        "anchor",
-        "arriving",
-        "batch",
-        "begin_load",
-        "copy_s",
-        "cost",
-        "drought",
-        "due",
-        "end_s",
-        "ended",
-        "env",
-        "exact",
-        "finish_first",
-        "index",
-        "leaps",
-        "left_before",
-        "name",
-        "next",
-        "outstanding",
-        "pauses",
-        "plan",
-        "plan_last",
-        "recorder",
-        "released",
-        "repeat",
-        "returning",
-        "role",
-        "start_s",
-        "step",
-        "steps",
-        "stretch_s",
-        "stretching_s",
-        "totals",
-        "unseen",
-        "used",
-        "waiting_tokens",
-        "wasted",
-        "watchers",
-    )
+        "alarm", "anchor", "arriving", "batch", "begin_load", "clocks", "copy_s", "cost", "drought", "due",
+        "end_s", "ended", "env", "exact", "finish_first", "index", "leaps", "name", "next", "outstanding",
+        "plan", "plan_last", "recorder", "released", "repeat", "role", "start_s", "step", "steps", "totals",
+        "unseen", "used", "waiting_tokens", "watchers",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -122,13 +87,10 @@ class Replica:
         self.anchor: Anchor | None = None
         self.due = self.unseen = False
         self.repeat = 1
-        self.start_s = self.end_s = self.stretch_s = self.stretching_s = 0.0
-        self.used = self.steps = self.totals = self.wasted = self.waiting_tokens = 0
-        self.copy_s = 0.0
-        self.pauses = Pauses()
+        self.start_s = self.end_s = self.copy_s = 0.0
+        self.used = self.steps = self.totals = self.waiting_tokens = 0
+        self.clocks = Clocks(recorder.gaps)
         self.drought = stuck.Drought()
-        self.left_before: list[Request] = NOBODY
-        self.returning: list[Request] = NOBODY
 
     # ── what comes from outside ───────────────────────────────────────────────────────────────────
 
@@ -245,12 +207,13 @@ class Replica:
         repeat = self.repeat
         self._count(step)
         index = batch.step - 1
-        if self.returning or self.wasted or self.pauses.over:
-            self._odd_gaps(now)
+        clocks = self.clocks
+        if clocks.odd:
+            clocks.odd_gaps(now - self.start_s, now)
         if step.chunks or step.copied:
-            self._share_time(step, now - self.start_s)
+            clocks.share(step, now - self.start_s)
         if step.finals:
-            self._first_tokens(step, now)
+            clocks.first_tokens(step, now)
         if batch.args.async_scheduling:
             self._plan_ahead(repeat, now)
         self.step = None
@@ -287,33 +250,14 @@ class Replica:
                 self._take_arrivals(seen_s)
         self.next = self._planned(seen_s, now)
 
-    def _share_time(self, step: Step, length: float) -> None:
-        """Whose time a mixed step was: its length by tokens, and what it cost those that only decode."""
-        self.stretch_s += self.stretching_s
-        tokens = step.decodes + sum(size for size, _ in step.chunks)
-        for request, (size, _) in zip(step.requests, step.chunks):
-            if request.first_token_s != request.first_token_s:
-                request.own_s += on_grid(length * size / tokens)
-
-    def _first_tokens(self, step: Step, now: float) -> None:
-        for request in step.finals:
-            request.stretch_mark_s = self.stretch_s
-            request.last_token_s, before = now, request.last_token_s
-            if request.first_token_s == request.first_token_s:
-                pause = now - before
-                request.paused_s += pause
-                self.recorder.gaps.append((pause, 1))
-            else:
-                request.first_token_s = now
-
     def _end(self, request: Request, now: float) -> None:
         self.outstanding -= 1
         self.waiting_tokens -= request.counted
         self.unseen = True
         if request.counted == 0:
-            request.stretched_s += self.stretch_s - request.stretch_mark_s
+            self.clocks.stop(request)
         if request.since >= 0 and self.next is not None and request not in self.next.left_out:
-            self.wasted += 1
+            self.clocks.wasted += 1
         if self.watchers:
             self._tell()
         self.ended(self, request, now)
@@ -322,19 +266,6 @@ class Replica:
         """The load may have fallen: routers that keep order by load want to know."""
         for told in self.watchers:
             told(self.index)
-
-    def _odd_gaps(self, now: float) -> None:
-        """Rows of this step that are no gap of its length: those left out before it, those ended before
-        it (R72).
-        """
-        gaps, length = self.recorder.gaps, now - self.start_s
-        for request in self.returning:
-            gaps.append((now - request.last_token_s, 1))
-        gaps.append((length, -len(self.returning) - self.wasted))
-        if self.pauses.over:
-            gaps.extend(self.pauses.gaps(length, now))
-        self.returning = NOBODY
-        self.wasted = 0
 
     # ── the next one is planned ───────────────────────────────────────────────────────────────────
 
@@ -393,15 +324,17 @@ class Replica:
         step = self.plan(self.batch, self.exact)
         self.unseen = False
         if step.preempted or step.left_out:
-            self._interrupted(step, now)
+            self.clocks.interrupted(step, self.batch, now)
+            for request in step.preempted:
+                self._count_waiting(request, request.prompt + request.emitted)
         for request in step.admitted:
-            self.waiting_tokens -= request.counted
-            request.counted = 0
+            self._count_waiting(request, 0)
             if not request.preemptions:
                 request.first_scheduled_s = seen_s
                 request.cached = request.hit
         for request in step.resumed:
-            self._resumed(request, now)
+            self._count_waiting(request, 0)
+            self.clocks.resumed(request, now)
         if step.loads and self.begin_load is not None:
             for request, tokens in step.loads:
                 self.begin_load(self, request, tokens, now)
@@ -409,30 +342,10 @@ class Replica:
             self._tell()
         return step
 
-    def _interrupted(self, step: Step, now: float) -> None:
-        """Decoding requests preempted or left out got their last token now, unless they were left out
-        before.
-        """
-        for request in step.preempted:
-            request.counted = request.prompt + request.emitted
-            self.waiting_tokens += request.counted
-        sampled = step.interrupted or [
-            r for r in step.preempted if r.prompt + r.emitted > r.target or r in self.batch.stale
-        ]
-        for request in [*sampled, *step.left_out]:
-            if request not in self.left_before:
-                request.last_token_s = self.pauses.leave(request, now)
-        for request in sampled:
-            request.stretched_s += self.stretch_s - request.stretch_mark_s
-            if request not in self.left_before:
-                request.stretched_s -= now - request.last_token_s  # a pause, that now counts as preempted
-
-    def _resumed(self, request: Request, now: float) -> None:
-        """It decodes again without a prefill: its KV was kept on the host."""
-        self.waiting_tokens -= request.counted
-        request.counted = 0
-        request.paused_s += now - request.last_token_s
-        request.stretch_mark_s = self.stretch_s
+    def _count_waiting(self, request: Request, tokens: int) -> None:
+        """So many of its tokens wait to be computed."""
+        self.waiting_tokens += tokens - request.counted
+        request.counted = tokens
 
     def _finish_empty(self, step: Step, now: float) -> None:
         """A step without work takes no time; what the one before it freed can be used by the next (R70)."""
@@ -454,15 +367,7 @@ class Replica:
     def _start(self, step: Step, now: float) -> None:
         self.step = step
         self.start_s = now
-        if self.left_before:
-            self.returning = [r for r in self.left_before if r.since >= 0 and r not in step.left_out]
-        self.left_before = step.left_out
-        if step.resumed:
-            self.returning = [*self.returning, *step.resumed]
-        if step.alone:
-            self.pauses.hold(self.batch.decodes - sum(request.since >= 0 for request in step.finals), now)
-        elif self.pauses.groups:
-            self.pauses.end()
+        self.clocks.start(step, self.batch, now)
         if step.chunks or step.copied:
             if self.anchor is not None:
                 self._close_anchor()
@@ -485,9 +390,7 @@ class Replica:
         go.
         """
         batch = self.batch
-        if not self.leaps or step.left_out or step.preempted or self.wasted or self.returning:
-            return False
-        if self.pauses.over:
+        if not self.leaps or step.left_out or step.preempted or self.clocks.odd:
             return False
         if batch.prefilling or batch.stale or batch.held_back:
             return False
@@ -510,10 +413,12 @@ class Replica:
         work = Work(step.decodes, step.context_sum, tuple(step.chunks), step.decodes + len(step.finals))
         price = self.cost.price(work)
         length = on_grid(price.seconds + step.copied * self.copy_s)
-        self.stretching_s = length if step.alone and self.pauses.groups else 0.0
+        clocks = self.clocks
+        clocks.stretching_s = length if step.alone and clocks.pauses.groups else 0.0
         if work.decodes:
             line = self.cost.decode_line(work.decodes, work.context_sum)
-            self.stretching_s = max(length - on_grid(line.base_s + line.per_token_s * work.context_sum), 0.0)
+            alone = on_grid(line.base_s + line.per_token_s * work.context_sum)
+            clocks.stretching_s = max(length - alone, 0.0)
         used = self.batch.cache.total - self.batch.cache.free
         self.recorder.step_runs.append(mixed_row(self.index, now, length, step, work, price, used))
         return length
