@@ -30,9 +30,11 @@ def check(path: Path, sets: tuple[str, ...], as_json: bool, quiet: bool) -> None
     Its model must fit the accelerators' memory, and its workload is built, so that a bad row of a trace or a
     request over the model's limit shows.
     """
+    from simulator.fleet.routing import check as check_routers
     from simulator.scenario.load import load
 
     scenario = load(path, sets)
+    check_routers(scenario)
     memory, requests = _memory(scenario), _requests(scenario)
     if as_json:
         click.echo(json.dumps(_as_json(scenario, memory, requests), indent=2))

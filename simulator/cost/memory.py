@@ -162,6 +162,14 @@ def _too_small(
 ) -> Problem:
     memory = measure(model, accelerator, layout, engine)
     missing = shortfall(memory, engine, layout) / GB
+    if engine.num_gpu_blocks_override is not None or engine.kv_cache_memory_bytes is not None:
+        given = "num_gpu_blocks_override" if engine.num_gpu_blocks_override else "kv_cache_memory_bytes"
+        room = f"{memory.num_gpu_blocks} blocks of {engine.block_size} tokens, one of them never used"
+        what = f"one request of max_model_len {engine.max_model_len} does not fit {given}: {room}"
+        held = memory.weight_bytes + memory.activation_bytes + memory.kv_bytes / layout.data_parallel_size
+        if held > memory.hbm_bytes:
+            what = f"{given} with the weights is {(held - memory.hbm_bytes) / GB:.1f} GB over the memory"
+        return Problem(where, what, "", _way_out(model, accelerator, layout, engine))
     working = memory.activation_bytes + memory.graph_bytes + memory.non_framework_bytes
     request = engine.max_model_len * memory.kv_bytes_per_token / GB
     what = (
@@ -175,7 +183,9 @@ def _too_small(
 
 
 def _way_out(model: ModelSpec, accelerator: Accelerator, layout: Layout, engine: EngineArgs) -> str:
-    """The smallest TP, else the smallest TP with PP, that fits."""
+    """The smallest TP that fits; a wider layout helps nothing where the blocks are given."""
+    if engine.num_gpu_blocks_override is not None or engine.kv_cache_memory_bytes is not None:
+        return "a shorter max_model_len, or leave the size of the KV cache to gpu_memory_utilization"
     sizes = [
         size
         for size in range(layout.tensor_parallel_size + 1, accelerator.scaleup_size + 1)
@@ -184,12 +194,10 @@ def _way_out(model: ModelSpec, accelerator: Accelerator, layout: Layout, engine:
     for tp in sizes:
         if _fits(model, accelerator, replace(layout, tensor_parallel_size=tp), engine):
             return f"tensor_parallel_size: {tp} fits"
-    widest = sizes[-1] if sizes else layout.tensor_parallel_size
-    for pp in range(2, 17):
-        larger = replace(layout, tensor_parallel_size=widest, pipeline_parallel_size=pp)
-        if _fits(model, accelerator, larger, engine):
-            return f"tensor_parallel_size: {widest} with pipeline_parallel_size: {pp} fits"
-    return "no layout of up to 16 stages fits; a shorter max_model_len or a narrower quantization may"
+    return (
+        f"no tensor_parallel_size up to {accelerator.scaleup_size} fits; "
+        "a narrower quantization, a shorter max_model_len or a larger accelerator may"
+    )
 
 
 def _fits(model: ModelSpec, accelerator: Accelerator, layout: Layout, engine: EngineArgs) -> bool:

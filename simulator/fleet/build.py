@@ -51,9 +51,7 @@ def _priced(scenario: Resolved, spec: PoolSpec) -> Priced:
     if spec.step_s is not None:
         fixed = FixedCost(spec.step_s)
         return Priced(spec, fixed, blocks, fixed.provenance, _facts(spec, 0.0, 0.0, blocks))
-    cost = roofline.build(
-        model, spec.accelerator, spec.layout, spec.engine, correction=scenario.correction
-    )
+    cost = roofline.build(model, spec.accelerator, spec.layout, spec.engine, correction=scenario.correction)
     peak = spec.accelerator.peak_flops.get(model.activation_dtype, 0.0)
     facts = _facts(spec, peak, spec.accelerator.hbm_bytes_per_s, blocks)
     return Priced(spec, cost, blocks, cost.provenance, facts)

@@ -191,7 +191,7 @@ class PoolSection(Section):
 
     role: Literal["both", "prefill", "decode"] = "both"
     """What its replicas compute."""
-    replicas: Annotated[int, Field(ge=1, le=100_000)] = 1
+    replicas: Annotated[int, Field(ge=1, le=4096)] = 1
     """How many."""
     accelerator: AcceleratorName
     """A name of `sim list accelerators`."""

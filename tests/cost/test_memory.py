@@ -77,7 +77,8 @@ def test_too_large_a_model_is_told_by_how_much_and_which_tp_fits() -> None:
     text = refusal(served("mixtral-8x7b"), H100, Layout())
     assert "GB a worker are missing" in text
     assert "tensor_parallel_size: 2 fits" in text
-    assert "pipeline_parallel_size: 2 fits" in refusal(served("llama-3.1-405b"), H100, Layout(8))
+    found = refusal(served("llama-3.1-405b"), H100, Layout(8))
+    assert "no tensor_parallel_size up to 8 fits" in found
 
 
 def test_a_request_of_full_length_must_fit() -> None:
@@ -87,7 +88,8 @@ def test_a_request_of_full_length_must_fit() -> None:
         memory.fit(served("llama-3.1-70b", "fp8"), H100, Layout(), engine(max_model_len=4096)).kv_tokens
         >= 4096
     )
-    assert "missing" in refusal(served(), H100, Layout(), num_gpu_blocks_override=100)
+    text = refusal(served(), H100, Layout(), num_gpu_blocks_override=100)
+    assert "does not fit num_gpu_blocks_override: 100 blocks" in text
 
 
 @pytest.mark.parametrize(
