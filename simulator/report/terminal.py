@@ -118,7 +118,10 @@ def footing(summary: dict[str, Any]) -> Iterator[str]:
         f"the first {warmup['cut_s']:.4g} s, {warmup['dropped']:,} requests" if warmup["dropped"] else "none"
     )
     left_out = f"warm-up left out: {cut} ({warmup['method']})"
-    yield f"{requests['all']:,} requests: {', '.join(ends)}; {left_out}"
+    tokens = [checks["tokens"] for checks in summary["checks"]]
+    asked, emitted = (sum(each[key] for each in tokens) for key in ("prompts", "emitted"))
+    yield f"{requests['all']:,} requests of {asked:,} tokens, {emitted:,} answered: {', '.join(ends)}"
+    yield left_out
     if warmup["short"]:
         yield "no steady state: latencies keep changing, so MSER-5 finds no end of the warm-up"
     yield from queues(summary["saturation"], summary["replications"])

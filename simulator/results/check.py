@@ -84,7 +84,8 @@ def tokens_conserved(columns: Columns, finished: NDArray[np.bool_], timeline: pa
     prompts = int((columns["prompt_tokens"] - columns["hit_tokens"])[started].sum(dtype=np.int64))
     prefilled = int(values(timeline["prefill_tokens"]).sum())
     assert prompts <= prefilled, f"{prompts} prompt tokens not in the cache, {prefilled} prefilled"
-    return {"emitted": int(emitted.sum()), "decoded": computed, "prefilled": prefilled}
+    asked = int(columns["prompt_tokens"].sum(dtype=np.int64))
+    return {"prompts": asked, "emitted": int(emitted.sum()), "decoded": computed, "prefilled": prefilled}
 
 
 def little(columns: Columns) -> dict[str, float]:
