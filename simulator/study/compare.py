@@ -15,9 +15,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from simulator.errors import InputError, Problem
+from simulator.fleet.build import price
 from simulator.results import saturation
 from simulator.results.precision import FIRST, enough
 from simulator.results.warmup import Warmup, warm_up
+from simulator.scenario.places import positioned
 from simulator.scenario.resolved import Resolved
 from simulator.study import same_workload
 from simulator.study.compared import Design, document, precision
@@ -71,12 +73,22 @@ def check(asked: Asked) -> None:
             problems.append(
                 Problem(where, f"{key} is {theirs}, but {ours} in {name}", "equal ones, for all designs")
             )
-    if problems:
-        raise InputError(problems)
     for _, scenario in asked.designs:
-        check_precision(scenario)
+        problems += _faults(scenario)
+    if problems:
+        raise InputError(list(dict.fromkeys(problems)))
     if not asked.different:
         same_workload.check(asked.designs, asked.replications)
+
+
+def _faults(scenario: Resolved) -> tuple[Problem, ...]:
+    """What keeps a design from running at all: a model that does not fit, above all."""
+    try:
+        check_precision(scenario)
+        price(scenario)
+    except InputError as error:
+        return positioned(error, scenario.places).problems
+    return ()
 
 
 def _judged_by(a: Resolved, b: Resolved) -> list[tuple[str, Any, Any]]:

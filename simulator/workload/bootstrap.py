@@ -2,7 +2,8 @@
 
 Sessions stand in the order in which they begin; a block is so many consecutive ones, with the time up to the
 next block. Within a block order, gaps and sharing stay as they were; what lies between blocks, the slow drift
-of the rate above all, is shuffled. A request without a session is a session of its own.
+of the rate above all, is shuffled. A request without a session is a session of its own. What a session has
+left to say when the last block is over is cut off, as it is at the end of the trace itself.
 """
 
 from __future__ import annotations
@@ -43,15 +44,18 @@ def bootstrap(load: Workload, seed: int, replication: int) -> Workload:
     block = drawn[place]
     begins = np.concatenate(([0.0], np.cumsum(blocks.duration_s[drawn])))
     arrival = load.arrival_s[rows] - blocks.start_s[block] + begins[place]
-    if arrival.max() >= MAX_TIME_S:
+    kept = arrival <= begins[-1]
+    if begins[-1] >= MAX_TIME_S:
         raise InputError(
             Problem("run.replications", "a resample of the trace is over 97 days long", "a rate_scale")
         )
     order = np.argsort(arrival, kind="stable")
+    order = order[kept[order]]
     rows, place, block = rows[order], place[order], block[order]
     copied = replace(load.slice(rows), arrival_s=arrival[order])
     copied = replace(_renewed(copied, place, block), session=_sessions(copied, place))
-    return noted(copied, "bootstrap", {"blocks": count, "replication": replication})
+    left_out = {"cut_off": int((~kept).sum())} if not kept.all() else {}
+    return noted(copied, "bootstrap", {"blocks": count, "replication": replication} | left_out)
 
 
 def _blocks(load: Workload) -> Blocks:

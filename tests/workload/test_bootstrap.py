@@ -95,3 +95,16 @@ def test_a_resample_beyond_the_time_grid_is_refused() -> None:
 
     with pytest.raises(InputError, match="97 days"):
         resample_often()
+
+
+def test_what_outlasts_the_resample_is_cut_off_and_counted() -> None:
+    """One session of the trace lasts nearly to its end; drawn late, it must not stretch the resample."""
+    n = 5000
+    session, turn = np.arange(n), np.zeros(n, np.int32)
+    session[-1], turn[-1] = 0, 1
+    found = [bootstrap(steady(n, session=session, turn=turn), 7, replication) for replication in range(1, 9)]
+    counts = [again.provenance["transformations"][-1]["bootstrap"].get("cut_off", 0) for again in found]
+    assert sum(counts) > 0
+    for again in found:
+        again.validate()
+        assert again.arrival_s[-1] < n * 0.5 + 1
