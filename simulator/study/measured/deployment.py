@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from simulator import catalog
+from simulator.cost import memory
 from simulator.errors import InputError
+from simulator.fleet.build import price
 from simulator.scenario.load import validate
 from simulator.scenario.positions import Node, Where
 from simulator.scenario.resolve import resolve
-from simulator.scenario.resolved import Layout, Resolved
+from simulator.scenario.resolved import Layout, ModelSpec, PoolSpec, Resolved
 from simulator.study.measured.engines import Engine, engine
 from simulator.study.measured.rows import Lacks, Row
 
@@ -74,9 +76,9 @@ def deployment(row: Row, accelerator: str = "", longest: int = 0) -> Deployment:
         "workload": NO_WORKLOAD,
         "fleet": _fleet(row, pools, device, served, marks),
     }
-    scenario = resolve_document(document, row.where)
+    scenario = laid_out(resolve_document(document, row.where), pools)
     marks += [mark for pool in pools.values() for mark in _of_layout(pool.layout)]
-    return Deployment(laid_out(scenario, pools), (*served.marks, *dict.fromkeys(marks)), served.unused)
+    return Deployment(scenario, (*served.marks, *dict.fromkeys(marks)), served.unused)
 
 
 def resolve_document(document: dict[str, Any], where: str) -> Resolved:
@@ -202,12 +204,47 @@ def _of_layout(layout: Layout) -> list[str]:
     return found
 
 
-def starts(deployed: Deployment) -> InputError | None:
-    """What forbids the engine to start: weights or one request that don't fit, a layout that divides ill."""
-    from simulator.fleet.build import price
+def started(deployed: Deployment, row: Row, accelerator: str, longest: int) -> Deployment:
+    """The deployment as it starts. Where the engine's limit on lengths was not recorded and its default does
+    not fit the memory, it is what the longest request needs.
 
+    Raises InputError for weights or one request that don't fit and for a layout that divides ill, Lacks for a
+    model that is too short for the longest request.
+    """
     try:
-        price(deployed.scenario)
-    except InputError as error:
-        return error
-    return None
+        found = _started(deployed)
+    except InputError:
+        found = _started(deployment(row, accelerator, longest))
+    limit = min(pool.engine.max_model_len for pool in found.scenario.fleet.pools)
+    if longest > limit:
+        raise Lacks(f"a model for its longest request ({longest} tokens, the limit is {limit})")
+    return found
+
+
+def _started(deployed: Deployment) -> Deployment:
+    scenario = deployed.scenario
+    specs = tuple(_all_ranks(scenario.model, spec) for spec in scenario.fleet.pools)
+    scenario = replace(scenario, fleet=replace(scenario.fleet, pools=specs))
+    try:
+        price(scenario)
+    except InputError:
+        if all(spec.layout.data_parallel_size == 1 for spec in specs):
+            raise
+        raise Lacks("a model of so many data-parallel ranks") from None
+    return replace(deployed, scenario=scenario)
+
+
+def _all_ranks(model: ModelSpec, spec: PoolSpec) -> PoolSpec:
+    """The pool with the limits of all data-parallel ranks together. Each rank has its own budget of tokens,
+    so no request has more than that in a step."""
+    ranks, engine = spec.layout.data_parallel_size, spec.engine
+    if ranks == 1:
+        return spec
+    together = replace(
+        engine,
+        max_num_seqs=ranks * engine.max_num_seqs,
+        max_num_batched_tokens=ranks * engine.max_num_batched_tokens,
+        long_prefill_token_threshold=engine.max_num_batched_tokens,
+        num_gpu_blocks_override=memory.fit(model, spec.accelerator, spec.layout, engine).num_gpu_blocks,
+    )
+    return replace(spec, engine=together)

@@ -13,7 +13,7 @@ from simulator.fleet.build import price
 from simulator.results.run import RunResult
 from simulator.simulate import simulate
 from simulator.study.measured import figures as of
-from simulator.study.measured.deployment import Deployment, deployment, starts
+from simulator.study.measured.deployment import Deployment, deployment, started
 from simulator.study.measured.figures import Floats, Requests
 from simulator.study.measured.loads import Load, load
 from simulator.study.measured.records import Records, Series, records, series
@@ -80,28 +80,13 @@ def _trial(rows: Sequence[Row], settings: Settings) -> list[Outcome]:
     deployed = deployment(rows[0], settings.accelerator)
     recorded, curve = records(rows[0]), series(rows[0])
     loads = [load(rows, recorded, 0)]
-    deployed = _started(deployed, rows[0], settings, loads[0])
+    longest = int((loads[0].requests.prompt_tokens + loads[0].requests.output_tokens).max())
+    deployed = started(deployed, rows[0], settings.accelerator, longest)
     if loads[0].drawn:
         loads += [load(rows, recorded, seed) for seed in range(1, settings.seeds)]
     prefill_first = rows[0].text("engine").startswith(FIRST_TOKEN_FROM_PREFILL)
     found = [(drawn, _simulated(drawn, deployed, settings, prefill_first)) for drawn in loads]
     return [_outcome(row, rows, found, deployed, recorded, curve) for row in rows]
-
-
-def _started(deployed: Deployment, row: Row, settings: Settings, drawn: Load) -> Deployment:
-    """The deployment; where the engine's default limit on lengths was not recorded and does not fit, with
-    one that the longest request needs. Raises InputError or Lacks for an engine that would not start."""
-    longest = int((drawn.requests.prompt_tokens + drawn.requests.output_tokens).max())
-    refused = starts(deployed)
-    if refused is not None:
-        deployed = deployment(row, settings.accelerator, longest)
-        refused = starts(deployed)
-    if refused is not None:
-        raise refused
-    limit = min(pool.engine.max_model_len for pool in deployed.scenario.fleet.pools)
-    if longest > limit:
-        raise Lacks(f"a model for its longest request ({longest} tokens, the limit is {limit})")
-    return deployed
 
 
 Found = Sequence[tuple[Load, tuple[Requests, Floats]]]

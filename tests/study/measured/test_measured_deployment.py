@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 from measured_index import CLOSED, row
 
+from simulator.cost import memory
+from simulator.errors import InputError
 from simulator.scenario.resolved import Layout
-from simulator.study.measured.deployment import deployment, starts
+from simulator.study.measured.deployment import deployment, started
 from simulator.study.measured.engines import arguments, date_of, engine
 from simulator.study.measured.rows import Lacks
 
@@ -129,7 +131,27 @@ def test_narrow_weights_are_widened_where_their_arithmetic_is_missing() -> None:
 
 
 def test_a_model_that_does_not_fit_does_not_start() -> None:
-    refused = starts(deployment(row(CLOSED | {"model": "meta-llama/Llama-3.1-70B"})))
-    assert refused is not None
-    assert "does not fit" in str(refused)
-    assert starts(deployment(row(CLOSED))) is None
+    cells = row(CLOSED | {"model": "meta-llama/Llama-3.1-70B"})
+    with pytest.raises(InputError, match="does not fit"):
+        started(deployment(cells), cells, "", 300)
+
+
+def test_a_limit_on_lengths_that_does_not_fit_gives_way_to_the_longest_request() -> None:
+    cells = row(CLOSED | {"accelerator": "rtx-4090", "engine_args": ""})
+    found = started(deployment(cells), cells, "", 300)
+    assert found.scenario.fleet.pools[0].engine.max_model_len == 300
+    assert "max_model_len 300: the engine's default does not fit" in found.marks
+    short = row(CLOSED)
+    with pytest.raises(Lacks, match=r"its longest request \(5000 tokens, the limit is 4096\)"):
+        started(deployment(short), short, "", 5000)
+
+
+def test_data_parallel_ranks_have_their_limits_together() -> None:
+    cells = row(CLOSED | {"n_gpus": 4, "dp": 4, "engine_args": "max_num_seqs=64 max_num_batched_tokens=2048"})
+    four = started(deployment(cells), cells, "", 300).scenario.fleet.pools[0].engine
+    assert (four.max_num_seqs, four.max_num_batched_tokens) == (256, 8192)
+    assert four.long_prefill_token_threshold == 2048
+    alone = row(CLOSED | {"engine_args": "max_num_seqs=64 max_num_batched_tokens=2048"})
+    pool, model = (deployment(alone).scenario.fleet.pools[0], deployment(alone).scenario.model)
+    single = memory.fit(model, pool.accelerator, pool.layout, pool.engine).num_gpu_blocks
+    assert four.num_gpu_blocks_override == pytest.approx(4 * single, rel=0.02), "less what NCCL takes"
