@@ -157,8 +157,8 @@ def _merged(values: Ints, weights: Ints) -> tuple[Ints, Ints]:
 
 
 def _sorted(values: Ints, weights: Ints) -> tuple[Ints, Ints]:
-    """By value. Both in one word where they fit, and no weight takes samples back: sorting words takes a fifth
-    of an argsort's time.
+    """By value. Both in one word where they fit, and no weight takes samples back: sorting words takes a
+    fifth of an argsort's time.
     """
     bits = int(weights.max()).bit_length()
     if int(weights.min()) < 0 or int(values.max()).bit_length() + bits > 63:
