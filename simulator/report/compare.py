@@ -22,10 +22,10 @@ LATENCIES = {
     "E2E p99": ("e2e_s", "p99"),
 }
 AMOUNTS = {
-    "goodput/accelerator /s": ("goodput_per_accelerator", 1.0),
+    "goodput/accelerator": ("goodput_per_accelerator", 1.0),
     "goodput per $": ("goodput_per_usd", 1.0),
     "$/M tokens": ("usd_per_million_tokens", 1.0),
-    "MJ/M tokens, at most": ("joules_per_million_tokens", 1e-6),
+    "MJ/M tokens at most": ("joules_per_million_tokens", 1e-6),
 }
 PARTS = {
     "queue_s": "queue",
@@ -61,14 +61,13 @@ def show(document: dict[str, Any], console: Console, notes: tuple[str, ...] = ()
 def metrics(document: dict[str, Any]) -> Table:
     """A row a metric: the first design's value, each other's with its change; with two, in how many pairs."""
     table = _table()
-    table.add_column("")
     base, *others = document["designs"]
-    table.add_column(base["label"], justify="right")
-    for other in others:
-        table.add_column(other["label"], justify="right")
-        table.add_column(f"change in {document['changes'][0]['confidence'] * 100:.3g} %", justify="right")
-    if len(others) == 1:
-        table.add_column("wins", justify="right")
+    headings = [base["label"]]
+    for other, change in zip(others, document["changes"], strict=True):
+        headings += [other["label"], f"change in {change['confidence'] * 100:.3g} %"]
+    table.add_column("", no_wrap=True)
+    for heading in [*headings, *(["wins"] if len(others) == 1 else [])]:
+        table.add_column(heading, justify="right", no_wrap=True, overflow="ellipsis")
     for label, (name, key) in LATENCIES.items():
         scale, unit = scaled(base["metrics"][name][key] or others[0]["metrics"][name][key])
         table.add_row(f"{label} {unit}", *_cells(document, name, key, scale))
@@ -102,15 +101,15 @@ def won(found: dict[str, Any] | None) -> str:
     """In how many pairs the second design is better."""
     if not found or not found.get("wins"):
         return "–"
-    return f"{found['wins']['wins']} of {found['wins']['share']['n']}"
+    return f"{found['wins']['wins']}/{found['wins']['share']['n']}"
 
 
 def parts(document: dict[str, Any]) -> Table:
     """A row a part of the waterfall: where the time goes, of all requests and of the slowest."""
     table = _table()
-    table.add_column("seconds, mean")
+    table.add_column("seconds, mean", no_wrap=True)
     for label in GROUPS.values():
-        table.add_column(label, justify="right")
+        table.add_column(label, justify="right", no_wrap=True)
     largest = max(
         design["parts"]["mean"][part] or 0.0 for design in document["designs"] for part in WATERFALL
     )

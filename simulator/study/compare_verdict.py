@@ -7,6 +7,7 @@ from typing import Any
 HEADLINES = {"TTFT": "ttft_s", "TPOT": "tpot_s"}
 KEYS = ("p99", "p95", "p90", "mean")  # the first that a change is known of
 COST = "usd_per_million_tokens"
+MANIFOLD = 10  # a change to so many times as much is told as a factor
 SAME_COST = 0.005  # relative: less is no difference in a price
 
 
@@ -65,9 +66,12 @@ def _headline(label: str, found: dict[str, Any]) -> str:
 
 
 def percent(found: dict[str, Any]) -> str:
-    """ "−38 % [−45, −30]": a relative change with its interval."""
+    """ "−38 % [−45, −30]": a relative change with its interval; "×25 [20, 30]" of one beyond tenfold."""
     relative = found["relative"]
     middle = found["b"] / found["a"] - 1
+    if middle > MANIFOLD - 1:
+        ends = ", ".join(f"{max(relative[end] + 1, 0.0):.3g}" for end in ("low", "high"))
+        return f"×{middle + 1:.3g} [{ends}]"
     ends = ", ".join(signed(relative[end]) for end in ("low", "high"))
     return f"{signed(middle)} % [{ends}]"
 
