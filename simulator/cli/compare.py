@@ -133,4 +133,4 @@ def tell(document: dict[str, Any], folder: Path, wall_s: float, as_json: bool, q
     from simulator.report.compare import show
 
     runs = len(document["designs"]) * document["replications"]
-    show(document, Console(highlight=False), (f"{runs} runs in {wall_s:.1f} s", str(folder)))
+    show(document, Console(highlight=False), (f"simulated {runs} runs in {wall_s:.1f} s", str(folder)))
