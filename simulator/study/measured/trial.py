@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -73,7 +74,8 @@ def trial(rows: Sequence[Row], settings: Settings) -> list[Outcome] | NotDone:
     except Lacks as lack:
         return NotDone(tuple(rows), str(lack))
     except InputError as error:
-        return NotDone(tuple(rows), f"an engine that starts: {error.problems[0].what}")
+        what = re.split(r": (?=\d)", error.problems[0].what)[0]  # without the numbers, which differ by run
+        return NotDone(tuple(rows), f"an engine that starts: {what}")
 
 
 def _trial(rows: Sequence[Row], settings: Settings) -> list[Outcome]:
@@ -138,8 +140,11 @@ def _outcome(
         shapes = _shapes(parts[0][0], truth)
     if curve is not None:
         shapes["curve_error"] = of.curve_error(parts[0][0], curve)
+    simulated = _mean([of.of_requests(requests) for requests, _ in parts])
+    if row.stage == WHOLE and len(rows) > 1:  # the pause between stages is not the run's
+        simulated = {key: value for key, value in simulated.items() if key not in of.RATES}
     return Outcome(
-        row, measured, _mean([of.of_requests(requests) for requests, _ in parts]),
+        row, measured, simulated,
         (*deployed.marks, *found[0][0].marks), deployed.unused,
         (verdict, of.saturated(*parts[0])), _step_ms(row, measured, deployed),
         bool(row.number("n_failed")) , shapes,
@@ -174,7 +179,8 @@ def _step_ms(row: Row, measured: dict[str, float], deployed: Deployment) -> floa
     """One decode step of as many requests as decoded at once by Little's law, each with its whole prompt and
     half its answer: what TPOT would be if nothing else ran."""
     pools = deployed.scenario.fleet.pools
-    rate, tpot = measured.get("req_per_s"), measured.get("tpot_mean_ms", measured.get("tpot_p50_ms"))
+    rate = measured.get("req_per_s") or row.number("rate_rps")
+    tpot = measured.get("tpot_mean_ms", measured.get("tpot_p50_ms"))
     prompt, output = row.number("prompt_tokens_mean"), row.number("output_tokens_mean")
     if rate is None or tpot is None or prompt is None or output is None or len(pools) > 1:
         return None
