@@ -58,10 +58,12 @@ def compare(
     """
     from simulator.cli.run import progress_bar
     from simulator.report.compare_folder import save
+    from simulator.results.atomic import writable
     from simulator.study.compare import compare as compared
     from simulator.study.parallel import cores
 
     asked = question(paths, sets, replications, different_workloads)
+    writable(out)
     began = time.perf_counter()
     with progress_bar(quiet) as (_, across):
         document = compared(asked, workers or cores(), across)

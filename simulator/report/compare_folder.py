@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from simulator.results.atomic import replacing
-from simulator.results.folder import moved, to_yaml, written_in
+from simulator.results.folder import file_name, moved, to_yaml, written_in
 from simulator.scenario.resolved import Resolved
 
 DOCUMENT = "comparison.json"
@@ -20,12 +20,13 @@ def save(document: dict[str, Any], scenarios: Sequence[tuple[str, Resolved]], pa
     Raises InputError if something else of that name is there.
     """
     partial = "" if document["complete"] else "-partial"
-    target = parent / f"compare-{scenarios[0][1].name}-{document['hash'][:8]}{partial}"
+    ending = f"-{document['hash'][:8]}{partial}"
+    target = parent / file_name(scenarios[0][1].name, ending, "compare-")
     with replacing(target, "folder of a comparison", DOCUMENT) as new:
         text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
         new.joinpath(DOCUMENT).write_text(text + "\n", encoding="utf-8")
         for number, (_, scenario) in enumerate(scenarios):
-            file = new / f"{number}-{scenario.name}.yaml"
+            file = new / file_name(scenario.name, ".yaml", f"{number}-")
             written = moved(scenario.document, written_in(scenario), target)
             file.write_text(to_yaml(written), encoding="utf-8")
     return target

@@ -35,10 +35,14 @@ class SavedRun:
 
 
 def folder_of(run: RunResult, parent: Path) -> Path:
-    """reports/<scenario>-<first eight digits of its hash>; a name never leads out of `parent`."""
-    name = re.sub(r"[/\\:\x00-\x1f]+", "-", run.scenario.name).lstrip(".")
-    short = name.encode()[:_NAME_BYTES].decode(errors="ignore")
-    return parent / f"{short}-{run.scenario.hash[:8]}"
+    """reports/<scenario>-<first eight digits of its hash>."""
+    return parent / file_name(run.scenario.name, f"-{run.scenario.hash[:8]}")
+
+
+def file_name(name: str, ending: str, before: str = "") -> str:
+    """A scenario's name in that of a file or folder: it never leads out of its parent, nor gets too long."""
+    tame = re.sub(r"[/\\:\x00-\x1f]+", "-", name).lstrip(".")
+    return before + tame.encode()[:_NAME_BYTES].decode(errors="ignore") + ending
 
 
 def save(run: RunResult, summary: dict[str, Any], target: Path) -> Path:
