@@ -34,11 +34,14 @@ def test_the_first_commands_show_their_output() -> None:
     assert [command for command, output in SHOWN if output.strip()] == [
         "run scenarios/rag.yaml",
         "run scenarios/azure-conversation.yaml",
+        "run scenarios/mooncake-conversation.yaml",
         "compare scenarios/rag.yaml scenarios/rag-disaggregated.yaml",
     ]
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/scenario.md", "docs/metrics.md", "docs/statistics.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "CONTRIBUTING.md", "docs/scenario.md", "docs/metrics.md", "docs/statistics.md"]
+)
 def test_links_lead_somewhere(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     targets = [target for target in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in target]
