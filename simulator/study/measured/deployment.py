@@ -117,11 +117,20 @@ def _model(row: Row, accelerator: str, marks: list[str]) -> dict[str, Any]:
         raise Lacks(f"quantization {weights}")
     cache = "fp8" if kv.startswith("fp8") else "auto"
     quantization = _possible(found[0], accelerator, marks)
-    return {
-        "name": _known("models", row.text("model")),
-        "quantization": quantization,
-        "kv_cache_dtype": cache,
-    }
+    model = _named(row.text("model"), marks)
+    return {"name": model, "quantization": quantization, "kv_cache_dtype": cache}
+
+
+def _named(name: str, marks: list[str]) -> str:
+    """The catalogue's model of that name, or of the name without who publishes it and without its last parts:
+    fine-tuned and quantised models have the shape of what they are made from."""
+    parts = name.rpartition("/")[2].split("-")
+    shorter = ["-".join(parts[:end]) for end in range(len(parts), 1, -1)]
+    found = next((short for short in shorter if catalog.known("models", short)), "")
+    if found and not catalog.known("models", name):
+        marks.append(f"{name} has the shape of {catalog.canonical('models', found)}")
+        return catalog.canonical("models", found)
+    return _known("models", name)
 
 
 def _possible(quantization: str, accelerator: str, marks: list[str]) -> str:

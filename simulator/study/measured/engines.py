@@ -29,7 +29,7 @@ COUNTS = {
     "block_size": "block_size",
     "num_gpu_blocks": "num_gpu_blocks_override",
 }
-SWITCHES = ("enable_prefix_caching", "enable_chunked_prefill", "enforce_eager")
+SWITCHES = ("enable_prefix_caching", "enable_chunked_prefill", "enforce_eager", "async_scheduling")
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,6 +76,9 @@ def trial(rows: Sequence[Row], settings: Settings) -> list[Outcome] | NotDone:
     except InputError as error:
         what = re.split(r": (?=\d)", error.problems[0].what)[0]  # without the numbers, which differ by run
         return NotDone(tuple(rows), f"an engine that starts: {what}")
+    except (AssertionError, ArithmeticError, LookupError, TypeError, ValueError) as error:
+        # A defect of ours, or a cell that nobody foresaw: the other runs are simulated all the same.
+        return NotDone(tuple(rows), f"a simulation without a defect: {type(error).__name__}: {error}")
 
 
 def _trial(rows: Sequence[Row], settings: Settings) -> list[Outcome]:

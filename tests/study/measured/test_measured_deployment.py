@@ -130,6 +130,13 @@ def test_narrow_weights_are_widened_where_their_arithmetic_is_missing() -> None:
     assert native.scenario.model.quantization == "fp8"
 
 
+def test_a_model_made_from_another_has_its_shape() -> None:
+    found = deployment(row(CLOSED | {"model": "someone/Qwen3-30B-A3B-Instruct-2507-FP8"}))
+    assert found.scenario.model.shape.name == "qwen3-30b-a3b"
+    assert "someone/Qwen3-30B-A3B-Instruct-2507-FP8 has the shape of qwen3-30b-a3b" in found.marks
+    assert not deployment(row(CLOSED)).marks
+
+
 def test_a_model_that_does_not_fit_does_not_start() -> None:
     cells = row(CLOSED | {"model": "meta-llama/Llama-3.1-70B"})
     with pytest.raises(InputError, match="does not fit"):

@@ -75,6 +75,17 @@ def test_recorded_requests_are_the_truth(folder: Path) -> None:
     assert report.outcomes[1].overloaded[0] is True
 
 
+def test_a_defect_is_counted_and_stops_nobody_else(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise AssertionError("3 tokens of 2")
+
+    monkeypatch.setattr("simulator.study.measured.trial.records", broken)
+    report = validate([str(folder)], Settings(), ["small"])
+    assert [entry.reason for entry in report.not_done] == [
+        "a simulation without a defect: AssertionError: 3 tokens of 2"
+    ] * 2
+
+
 def test_workers_change_nothing(folder: Path) -> None:
     alone, together = (validate([str(folder)], Settings(seeds=1), workers=n) for n in (1, 2))
     assert [o.simulated for o in alone.outcomes] == [o.simulated for o in together.outcomes]
