@@ -53,6 +53,11 @@ def build(
     return found
 
 
+def forget() -> None:
+    """Drop the tables of all that was priced so far: a study of hundreds of deployments needs none twice."""
+    _built.clear()
+
+
 _built: dict[Any, Roofline | DataParallel] = {}
 _new = tuple.__new__  # a NamedTuple's own constructor takes three times as long
 

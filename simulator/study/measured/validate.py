@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 
+from simulator.cost import roofline
 from simulator.errors import InputError, Problem
 from simulator.study.measured.rows import Row, read, runs
 from simulator.study.measured.trial import NotDone, Outcome, Settings, trial
@@ -77,7 +78,8 @@ def _batches(
     if workers == 1:
         for group in groups.values():
             for rows in group:
-                yield _together([rows], settings)
+                yield {rows[0].run: trial(rows, settings)}
+            roofline.forget()
         return
     largest_first = sorted(groups.values(), key=len, reverse=True)
     with ProcessPoolExecutor(workers) as pool:
@@ -86,4 +88,6 @@ def _batches(
 
 
 def _together(group: list[list[Row]], settings: Settings) -> dict[str, list[Outcome] | NotDone]:
-    return {rows[0].run: trial(rows, settings) for rows in group}
+    found = {rows[0].run: trial(rows, settings) for rows in group}
+    roofline.forget()
+    return found
