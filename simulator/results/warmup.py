@@ -59,7 +59,9 @@ def _mser5(courses: Sequence[Course], name: str) -> tuple[float, bool]:
     count = min((len(course.sent_s) for course in courses), default=0)
     stacked = np.array([course.series[name][:count] for course in courses]).reshape(len(courses), count)
     known = np.flatnonzero(~np.isnan(stacked).all(axis=0))
-    found = ci.mser5(np.nanmean(stacked[:, known], axis=0) if len(known) else np.empty(0))
+    if not len(known):  # answers of one token have no TPOT: nothing that could be short
+        return 0.0, False
+    found = ci.mser5(np.nanmean(stacked[:, known], axis=0))
     if not found.dropped:
         return 0.0, found.short
     row = known[found.dropped]

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from small_engine import FakeRun
 
+from simulator.report import terminal
 from simulator.results.run import RunResult, merge
 from simulator.results.summary import clean, summarise
 from simulator.scenario.resolved import Resolved
@@ -55,9 +56,15 @@ def test_a_growing_queue_has_no_latencies_and_says_why(overloaded: RunResult) ->
     assert summary["verdict"]["sentence"].startswith("Saturated: ")
 
 
-def test_one_saturated_replication_is_enough(fake_run: FakeRun) -> None:
+def test_replications_are_saturated_when_half_of_them_are(fake_run: FakeRun) -> None:
     runs = [fake_run(rate=12.0, n=1000), fake_run(rate=300.0, n=1000, replication=1)]
     assert summarise(merge(runs))["saturation"]["saturated"] is True
+    three = summarise(merge([*runs, fake_run(rate=12.0, n=1000, replication=2)]))
+    assert three["saturation"]["saturated"] is False
+    assert three["saturation"]["replications_saturated"] == 1
+    assert three["metrics"]["ttft_s"]["p99"] is not None
+    footing = list(terminal.footing(three))
+    assert "near saturation: the queue still grows at the end of 1 of 3 replications" in footing
 
 
 @pytest.mark.parametrize(("seconds", "left_out"), [(0.0, 0), (30.0, None)])
