@@ -57,7 +57,7 @@ def test_a_growing_queue_has_no_latencies_and_says_why(overloaded: RunResult) ->
 
 
 def test_replications_are_saturated_when_half_of_them_are(fake_run: FakeRun) -> None:
-    runs = [fake_run(rate=12.0, n=1000), fake_run(rate=300.0, n=1000, replication=1)]
+    runs = [fake_run(rate=12.0, n=1000), fake_run(rate=60.0, n=5000, replication=1)]
     assert summarise(merge(runs))["saturation"]["saturated"] is True
     three = summarise(merge([*runs, fake_run(rate=12.0, n=1000, replication=2)]))
     assert three["saturation"]["saturated"] is False
