@@ -12,6 +12,11 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from simulator.scenario.resolved import Resolved
+    from simulator.workload.columns import Workload
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "performance.md"
@@ -19,9 +24,9 @@ TIMES = 3
 
 
 def poisson(n: int = 20_000) -> dict[str, float]:
-    from loads import arrivals, scenario
+    from loads import LOAD_PER_S, arrivals, scenario
 
-    return measured(scenario(), arrivals(n, 100.0))
+    return measured(scenario(), arrivals(n, LOAD_PER_S))
 
 
 def million() -> dict[str, float]:
@@ -29,10 +34,10 @@ def million() -> dict[str, float]:
 
 
 def plain() -> dict[str, float]:
-    from loads import arrivals, scenario
+    from loads import LOAD_PER_S, arrivals, scenario
 
     spec = scenario(async_scheduling=False, enable_prefix_caching=False)
-    return measured(spec, arrivals(20_000, 100.0))
+    return measured(spec, arrivals(20_000, LOAD_PER_S))
 
 
 def overload(n: int) -> dict[str, float]:
@@ -56,7 +61,7 @@ def routing(router: str, replicas: int) -> dict[str, float]:
 
 
 def disaggregated() -> dict[str, float]:
-    from loads import arrivals, scenario
+    from loads import LOAD_PER_S, arrivals, scenario
 
     from simulator.catalog import load
     from simulator.scenario.resolved import TransferSpec
@@ -65,7 +70,7 @@ def disaggregated() -> dict[str, float]:
     pool = base.fleet.pools[0]
     pools = tuple(replace(pool, name=role, role=role, replicas=4) for role in ("prefill", "decode"))
     fleet = replace(base.fleet, pools=pools, transfer=TransferSpec("nixl", load("links", "ib-400")))
-    return measured(replace(base, fleet=fleet), arrivals(20_000, 100.0))
+    return measured(replace(base, fleet=fleet), arrivals(20_000, LOAD_PER_S))
 
 
 def mooncake() -> dict[str, float]:
@@ -76,17 +81,17 @@ def mooncake() -> dict[str, float]:
     return measured(spec, build(spec.workload, spec.seed, 0, 131_072))
 
 
-def measured(spec: object, load: object) -> dict[str, float]:
+def measured(spec: Resolved, load: Workload) -> dict[str, float]:
     """CPU seconds of one simulation, its tables and checks included; the model's tables are built before."""
     from simulator.simulate import simulate
 
-    simulate(spec, load=load.slice(slice(0, 500)))  # type: ignore[attr-defined, arg-type]  # a Workload, a Resolved
+    simulate(spec, load=load.slice(slice(0, 500)))
     start = time.process_time()
-    simulate(spec, load=load)  # type: ignore[arg-type]  # as above
+    simulate(spec, load=load)
     seconds = time.process_time() - start
-    tokens = int(load.output_tokens.sum())  # type: ignore[attr-defined]  # as above
+    tokens = int(load.output_tokens.sum())
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"requests": len(load), "tokens": tokens, "cpu_s": seconds, "rss_mb": peak}  # type: ignore[arg-type]  # as above
+    return {"requests": len(load), "tokens": tokens, "cpu_s": seconds, "rss_mb": peak}
 
 
 CASES: dict[str, Callable[..., dict[str, float]]] = {

@@ -6,13 +6,12 @@ import time
 from collections.abc import Callable
 
 import pytest
-from loads import arrivals, bare_loop, scenario
+from loads import LOAD_PER_S, arrivals, bare_loop, scenario
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from simulator.simulate import simulate
 
 N = 20_000
-LOAD_PER_S = 100.0  # about 60 % of what eight replicas serve
 
 
 def _seconds(function: Callable[[], object]) -> float:

@@ -5,13 +5,20 @@ run.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from math import ceil
+from typing import cast
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from runs import poisson, scenario
 
+from simulator.engine.request import Request
 from simulator.errors import InputError
+from simulator.fleet.pool import Pool
+from simulator.fleet.routers.consistent_hash import Options, make
 from simulator.plugins import describe, names
 from simulator.results.run import RunResult
 from simulator.scenario.resolved import Plugin, Resolved
@@ -102,12 +109,42 @@ def _turns(sessions: int, turns: int) -> Workload:
     )
 
 
-@pytest.mark.parametrize("router", ["session_affinity", "consistent_hash"])
-def test_a_session_stays_where_it_is(router: str) -> None:
-    result = simulate(spec(router), load=_turns(41, 10)).requests.to_pandas()
-    homes = result.groupby("session")["replica"].nunique()
-    assert (homes == 1).mean() > (0.99 if router == "session_affinity" else 0.6)  # a full one passes it on
+def test_a_session_stays_where_it_is() -> None:
+    result = simulate(spec("session_affinity"), load=_turns(41, 10)).requests.to_pandas()
+    assert (result.groupby("session")["replica"].nunique() == 1).all()
     assert result["replica"].nunique() > 4
+
+
+@dataclass
+class _Loads:
+    """What a router sees of a pool."""
+
+    outstanding_of: list[int]
+
+    def __len__(self) -> int:
+        return len(self.outstanding_of)
+
+    @property
+    def in_system(self) -> int:
+        return sum(self.outstanding_of)
+
+    def outstanding(self, index: int, now: float) -> float:
+        return self.outstanding_of[index]
+
+
+@given(st.lists(st.integers(0, 12), min_size=1, max_size=9), st.integers(0, 99), st.floats(1.0, 3.0))
+def test_consistent_hash_leaves_home_only_when_that_is_full(
+    loads: list[int], session: int, bound: float
+) -> None:
+    pool = cast(Pool, _Loads(loads))
+    rng = np.random.default_rng(0)
+    chosen, home = (
+        make(pool, Options(bound=limit), rng).choose(Request(0, 0.0, 1, 1, session=session), 0.0)
+        for limit in (bound, 0.0)
+    )
+    most = ceil(bound * (sum(loads) + 1) / len(loads))
+    assert loads[chosen] < most  # with the new one at most `bound` times the mean, rounded up
+    assert chosen == home or loads[home] >= most
 
 
 def test_consistent_hash_without_bound_never_moves_a_session() -> None:
