@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
 import importlib.util
 import pkgutil
 import sys
 from dataclasses import MISSING, fields
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from simulator.errors import InputError, Problem, unknown
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 PACKAGES = {
     "routers": "simulator.fleet.routers",
@@ -86,8 +88,10 @@ def _kind(default: Any) -> str:
     return kinds.get(type(default), type(default).__name__)
 
 
-def _entry_points(kind: str) -> list[importlib.metadata.EntryPoint]:
-    return list(importlib.metadata.entry_points(group=f"sim.{kind}"))
+def _entry_points(kind: str) -> list[EntryPoint]:
+    from importlib.metadata import entry_points  # takes longer to import than all of this package's roots
+
+    return list(entry_points(group=f"sim.{kind}"))
 
 
 def _from_path(kind: str, path: Path, where: str) -> ModuleType:

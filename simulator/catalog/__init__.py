@@ -204,6 +204,7 @@ def _aliases(directory: Path, kind: str) -> dict[str, str]:
         listed = _ALIASES.search(text)
         for alias in (name, *(listed[1].split(",") if listed else ())):
             found.setdefault(_plain(alias.strip().strip("\"'")), name)
+    found.pop("", None)  # of an empty list of aliases
     return found
 
 

@@ -35,8 +35,12 @@ def list_names(kind: str, as_json: bool, quiet: bool) -> None:
 @click.command()
 @click.argument("name")
 @json_option
-def show(name: str, as_json: bool) -> None:
-    """Show a catalogue entry, each figure with its source, or what a router, policy or format does."""
+@quiet_option
+def show(name: str, as_json: bool, quiet: bool) -> None:
+    """Show a catalogue entry, each figure with its source, or what a router, policy or format does.
+
+    --quiet: each figure without its source.
+    """
     found = {kind: _details(kind, name) for kind in (*FACTS, *CODE) if _has(kind, name)}
     if not found:
         every = [known for kind in (*FACTS, *CODE) for known in _names(kind)]
@@ -46,7 +50,7 @@ def show(name: str, as_json: bool) -> None:
         return
     for kind, details in found.items():
         click.echo(f"{kind}: {details.pop('name')}")
-        _print(details)
+        _print(details, quiet)
 
 
 def _names(kind: str) -> list[str]:
@@ -64,9 +68,15 @@ def _about(kind: str, name: str) -> str:
 
 
 def _accelerator(entry: dict[str, Any]) -> str:
-    peak = entry["peak_flops"].get("bf16", 0) / 1e12
     memory = f"{entry['hbm_bytes'] / 1e9:.0f} GB at {entry['hbm_bytes_per_s'] / 1e12:.2f} TB/s"
-    return f"{entry['vendor']} {entry['architecture']}, {memory}, {peak:.0f} TFLOPS bf16, {entry['kind']}"
+    return f"{entry['vendor']} {entry['architecture']}, {memory}, {_peak(entry)}, {entry['kind']}"
+
+
+def _peak(entry: dict[str, Any]) -> str:
+    peaks = entry["peak_flops"]
+    if "bf16" in peaks:
+        return f"{peaks['bf16'] / 1e12:.0f} TFLOPS bf16"
+    return f"{peaks['fp16'] / 1e12:.0f} TFLOPS fp16 (no bf16: runs such models in fp16)"
 
 
 def _model(entry: dict[str, Any]) -> str:
@@ -90,6 +100,8 @@ def _details(kind: str, name: str) -> dict[str, Any]:
     if kind == "presets":
         return {"name": own, **_preset(catalog.load(kind, name))}
     known = asdict(catalog.load(kind, name)) if kind in catalog.KINDS else catalog.entry(kind, name)
+    if kind == "accelerators" and "bf16" not in known["peak_flops"]:
+        known["bf16"] = "none: models in bf16 run in fp16, at its rate"
     return {"name": own, **{key: value for key, value in known.items() if key != "name"}}
 
 
@@ -117,10 +129,11 @@ def _options(kind: str, name: str) -> Iterator[tuple[str, str]]:
             yield option.name, f"{option.type}, default {option.default!r}"
 
 
-def _print(details: dict[str, Any]) -> None:
-    """A line a figure, its own source behind it; the source that covers the others last."""
+def _print(details: dict[str, Any], quiet: bool) -> None:
+    """A line a figure, its own source behind it; the source that covers the others last; quiet: no source."""
     sources = details.pop("sources", {})
     common = sources.get("source", details.pop("source", ""))
+    sources, common = ({}, "") if quiet else (sources, common)
     width = max(map(len, details))
     for key, value in details.items():
         own = sources.get(key, common)

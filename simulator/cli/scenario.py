@@ -43,8 +43,11 @@ def check(path: Path, sets: tuple[str, ...], as_json: bool, quiet: bool) -> None
 
 
 @click.command()
-def schema() -> None:
-    """Print the JSON Schema of a scenario file.
+@json_option
+@quiet_option
+def schema(as_json: bool, quiet: bool) -> None:
+    """Print the JSON Schema of a scenario file: the result is JSON and nothing else, with or without --json
+    and --quiet.
 
     For completion in an editor: sim schema > scenario.schema.json, then begin the file with
     "# yaml-language-server: $schema=scenario.schema.json".
@@ -155,7 +158,7 @@ def _synthetic(synthetic: dict[str, Any]) -> str:
 def _pool(pool: PoolSpec) -> str:
     gpus = pool.replicas * pool.layout.accelerators
     layout = f"tensor parallel {pool.layout.tensor_parallel_size}"
-    return f"{pool.replicas} × {layout} on {pool.accelerator.name} ({gpus} accelerators)"
+    return f"{pool.replicas} × {layout} on {pool.accelerator.name} ({gpus} accelerator{'s' * (gpus > 1)})"
 
 
 def _engine(pool: PoolSpec) -> str:

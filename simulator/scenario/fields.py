@@ -119,8 +119,32 @@ def _tokens(value: float) -> int:
 
 Rate = Annotated[float, *_unit("1/s"), AfterValidator(_over_zero)]
 Tokens = Annotated[float, *_unit("token"), AfterValidator(_tokens)]
-Count = Annotated[int, Field(ge=1, le=2**31 - 1)]
-CountOrZero = Annotated[int, Field(ge=0, le=2**31 - 1)]
+
+
+def _count(value: Any) -> Any:
+    """10k as 10,000; not 10K, which is 10,240 to vLLM and 10,000 to others."""
+    if not isinstance(value, str):
+        return value
+    allowed = "a whole number, such as 100_000, 100k, 1M or 8Ki (8,192)"
+    hint = f"{value[:-1]}k is 1,000 times that, {value[:-1]}Ki 1,024 times" if value[-1:] == "K" else ""
+    try:
+        number = quantity(value, "token")
+    except (ValueError, OverflowError):
+        raise fault(f"{value!r} is no whole number", allowed) from None
+    if hint or not number.is_integer():
+        raise fault(f"{value!r} is no whole number" if not hint else f"{value!r} is ambiguous", allowed, hint)
+    return int(number)
+
+
+def _whole(least: int) -> tuple[BeforeValidator, Any, WithJsonSchema]:
+    """A whole number from `least` on, as a number or with an SI suffix."""
+    bounds = {"minimum": least, "maximum": 2**31 - 1}
+    schema = {"type": ["integer", "string"], **bounds, "pattern": r"^[0-9][0-9_]*(\.[0-9]+)? ?(k|M|Ki)?$"}
+    return BeforeValidator(_count), Field(ge=least, le=2**31 - 1), WithJsonSchema(schema)
+
+
+Count = Annotated[int, *_whole(1)]
+CountOrZero = Annotated[int, *_whole(0)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 

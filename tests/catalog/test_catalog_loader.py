@@ -95,3 +95,11 @@ def test_one_accelerator_and_one_model_load_in_30_ms() -> None:
         catalog.load("models", "llama-3.1-8b")
         times.append(time.process_time() - start)
     assert min(times) < 0.03
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_no_name_is_no_entry(kind: str) -> None:
+    """An entry may have an empty list of aliases."""
+    assert not catalog.known(kind, "")
+    with pytest.raises(InputError):
+        catalog.canonical(kind, "")

@@ -140,6 +140,40 @@ def test_check_as_json_and_quiet(scenario: Path) -> None:
 
 def test_schema_is_json() -> None:
     assert json.loads(sim("schema").stdout)["title"] == "Scenario"
+    assert sim("schema", "--json").stdout == sim("schema", "--quiet").stdout == sim("schema").stdout
+
+
+def test_every_verb_takes_json_and_quiet() -> None:
+    def leaves(command: click.Command) -> list[click.Command]:
+        if not isinstance(command, click.Group):
+            return [command]
+        context = click.Context(command)
+        under = [command.get_command(context, name) for name in command.list_commands(context)]
+        return [leaf for each in under if each is not None for leaf in leaves(each)]
+
+    for verb in leaves(cli.sim):
+        options = {option for param in verb.params for option in param.opts}
+        assert {"--json", "--quiet"} <= options, verb.name
+
+
+@pytest.mark.parametrize(("name", "rate"), [("v100-sxm2-32", "125"), ("t4", "65")])
+def test_an_accelerator_without_bf16_says_at_which_rate_it_runs_such_models(name: str, rate: str) -> None:
+    (line,) = [line for line in sim("list", "accelerators").stdout.splitlines() if line.startswith(name)]
+    assert f"{rate} TFLOPS fp16 (no bf16" in line
+    assert "none: models in bf16 run in fp16" in sim("show", name).stdout
+    assert "source" not in sim("show", name, "--quiet").stdout
+
+
+def test_one_is_one_accelerator(scenario: Path) -> None:
+    assert "(1 accelerator)" in sim("check", str(scenario)).stdout
+
+
+def test_a_run_of_names_loads_no_package_metadata() -> None:
+    program = "import sys; from simulator import plugins; print('importlib.metadata' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, env=ENVIRONMENT
+    )
+    assert done.stdout == "False\n"
 
 
 @pytest.mark.parametrize("kind", ["accelerators", "models", "presets", "routers", "policies", "formats"])

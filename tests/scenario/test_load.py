@@ -378,3 +378,33 @@ def test_a_config_that_is_none_is_refused(tmp_path: Path, problems: Problems, co
     found = problems("model: {name: null, config: config.json}")
     assert len(found) == 1
     assert "child.yaml:2:" in found[0].where
+
+
+@pytest.mark.parametrize(
+    ("written", "requests"),
+    [("100k", 100_000), ("100_000", 100_000), ("1.5k", 1500), ("2M", 2_000_000), ("8Ki", 8192)],
+)
+def test_counts_take_si_suffixes(minimal: Path, written: str, requests: int) -> None:
+    found = load(minimal, [f"workload.limit={written}"])
+    assert found.workload.limit == requests
+    assert type(found.workload.limit) is int
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("100K", "'100K' is ambiguous"),  # 102,400 to vLLM
+        ("0.5k1", "'0.5k1' is no whole number"),
+        ("many", "'many' is no whole number"),
+        ("0.0001k", "'0.0001k' is no whole number"),
+        ("0k", "greater than or equal to 1"),
+        ("9e99k", "less than or equal to 2147483647"),
+    ],
+)
+def test_a_count_that_is_none_says_what_would_be(minimal: Path, written: str, said: str) -> None:
+    with pytest.raises(InputError) as caught:
+        load(minimal, [f"workload.limit={written}"])
+    (problem,) = caught.value.problems
+    assert said in problem.what
+    if "than" not in said:
+        assert "100_000, 100k" in problem.allowed
