@@ -79,19 +79,19 @@ def question(
 
     Raises InputError with the faults of all scenarios.
     """
-    from simulator.study.compare import DEFAULT, Asked
+    from simulator.study.compare import DEFAULT, Asked, labelled, replications_named
 
     problems: list[Problem] = []
     loaded = [_loaded(path, sets, problems) for path in paths]
     if problems:
         raise InputError(list(dict.fromkeys(problems)))
     scenarios = [scenario for scenario in loaded if scenario is not None]
-    number = replications or _named(scenarios) or DEFAULT
+    number = replications or replications_named(scenarios) or DEFAULT
     given = [*sets, f"run.replications={number}"]
     again = [_loaded(path, given, problems) for path in paths]
     if problems:
         raise InputError(list(dict.fromkeys(problems)))
-    return Asked(tuple(_labelled([scenario for scenario in again if scenario])), number, different)
+    return Asked(tuple(labelled([scenario for scenario in again if scenario])), number, different)
 
 
 def _loaded(path: Path, sets: list[str] | tuple[str, ...], problems: list[Problem]) -> Resolved | None:
@@ -102,23 +102,6 @@ def _loaded(path: Path, sets: list[str] | tuple[str, ...], problems: list[Proble
     except InputError as error:
         problems.extend(error.problems)
         return None
-
-
-def _named(scenarios: list[Resolved]) -> int | None:
-    """The replications that scenarios ask for; one, where one says that its trace is not to be resampled."""
-    if any(one.run.resample == "none" and "run.resample" in one.places for one in scenarios):
-        return 1
-    most = max((one.run.replications for one in scenarios), default=1)
-    return most if most > 1 or any("run.replications" in one.places for one in scenarios) else None
-
-
-def _labelled(scenarios: list[Resolved]) -> list[tuple[str, Resolved]]:
-    """Each by its name; the second of a name as name#2."""
-    labels: list[str] = []
-    for scenario in scenarios:
-        before = sum(label.partition("#")[0] == scenario.name for label in labels)
-        labels.append(f"{scenario.name}#{before + 1}" if before else scenario.name)
-    return list(zip(labels, scenarios, strict=True))
 
 
 def tell(document: dict[str, Any], folder: Path, wall_s: float, as_json: bool, quiet: bool) -> None:

@@ -92,15 +92,12 @@ def simulated(
 
 
 def keep(result: RunResult, out: Path) -> tuple[dict[str, Any], Path]:
-    """The summary, and the folder that was written; a partial run never takes the place of a whole one."""
-    from simulator.results.folder import folder_of, save
+    """The summary, and the folder that was written."""
+    from simulator.report import run_folder
     from simulator.results.summary import summarise
 
     summary = summarise(result)
-    folder = folder_of(result, out)
-    return summary, save(
-        result, summary, folder if result.complete else folder.with_name(f"{folder.name}-partial")
-    )
+    return summary, run_folder.keep(result, summary, out)
 
 
 def tell(

@@ -60,21 +60,30 @@ def show(document: dict[str, Any], console: Console, notes: tuple[str, ...] = ()
 
 def metrics(document: dict[str, Any]) -> Table:
     """A row a metric: the first design's value, each other's with its change; with two, in how many pairs."""
+    header, rows = metric_cells(document)
     table = _table()
-    base, *others = document["designs"]
-    headings = [base["label"]]
-    for other, change in zip(others, document["changes"], strict=True):
-        headings += [other["label"], f"change in {change['confidence'] * 100:.3g} %"]
     table.add_column("", no_wrap=True)
-    for heading in [*headings, *(["wins"] if len(others) == 1 else [])]:
+    for heading in header[1:]:
         table.add_column(heading, justify="right", no_wrap=True, overflow="ellipsis")
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def metric_cells(document: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """The same as texts: header and rows."""
+    base, *others = document["designs"]
+    header = ["", base["label"]]
+    for other, change in zip(others, document["changes"], strict=True):
+        header += [other["label"], f"change in {change['confidence'] * 100:.3g} %"]
+    rows = []
     for label, (name, key) in LATENCIES.items():
         scale, unit = scaled(base["metrics"][name][key] or others[0]["metrics"][name][key])
-        table.add_row(f"{label} {unit}", *_cells(document, name, key, scale))
+        rows.append([f"{label} {unit}", *_cells(document, name, key, scale)])
     for label, (name, scale) in AMOUNTS.items():
         if any(design["metrics"][name]["value"] is not None for design in document["designs"]):
-            table.add_row(label, *_cells(document, name, "", scale))
-    return table
+            rows.append([label, *_cells(document, name, "", scale)])
+    return [*header, *(["wins"] if len(others) == 1 else [])], rows
 
 
 def _cells(document: dict[str, Any], name: str, key: str, scale: float) -> Iterator[str]:

@@ -40,17 +40,26 @@ def accelerators(pool: dict[str, Any]) -> str:
 
 def latencies(summary: dict[str, Any]) -> Table:
     """A row a latency; each in the unit that suits its median."""
+    header, rows = latency_cells(summary)
     table = _table()
     table.add_column("")
-    for name in COLUMNS:
+    for name in header[1:]:
         table.add_column(name, justify="right")
-    table.add_column(f"p99 in {summary['confidence'] * 100:g} %", justify="right")
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def latency_cells(summary: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """The same as texts: header and rows."""
+    rows = []
     for key, label in LATENCIES.items():
         metric = summary["metrics"][key]
         scale, unit = scaled(metric["p50"])
         cells = [number(metric[name], scale) for name in COLUMNS]
-        table.add_row(f"{label} {unit}", *cells, between((metric.get("interval") or {}).get("p99"), scale))
-    return table
+        interval = between((metric.get("interval") or {}).get("p99"), scale)
+        rows.append([f"{label} {unit}", *cells, interval])
+    return ["", *COLUMNS, f"p99 in {summary['confidence'] * 100:g} %"], rows
 
 
 def rates(summary: dict[str, Any]) -> Iterator[str]:

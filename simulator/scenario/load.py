@@ -31,23 +31,28 @@ def load(path: str | os.PathLike[str], sets: Sequence[str] = ()) -> Resolved:
 
     Raises InputError with every fault that can be told at once.
     """
+    return resolved(read(path, sets))
+
+
+def resolved(document: Node) -> Resolved:
+    """A document that is whole, validated and resolved. Raises InputError with every fault."""
     from simulator.scenario.resolve import resolve
 
-    document = read(path, sets)
     files = named(document)
     return resolve(validate(document, missing(document, files)), document, files)
 
 
 def read(path: str | os.PathLike[str], sets: Sequence[str] = ()) -> Node:
     """The document with what it extends and what is set, not validated yet. Raises InputError."""
-    document = _extended(Path(path), os.fspath(path), ())
+    shown = os.fspath(path)
+    document = extended(parse.read(Path(path), shown), Path(path))
     for assignment in sets:
         document = merge(document, assigned(assignment))
     return document
 
 
-def _extended(path: Path, shown: str, below: tuple[Path, ...]) -> Node:
-    node = parse.read(path, shown)
+def extended(node: Node, path: Path, below: tuple[Path, ...] = ()) -> Node:
+    """A document laid upon the file that it extends; path: its own file. Raises InputError."""
     if not isinstance(node.value, dict):
         raise InputError(
             Problem(str(node.where), "a scenario is a mapping", "name, model, workload, fleet, …")
@@ -67,7 +72,7 @@ def _extended(path: Path, shown: str, below: tuple[Path, ...]) -> Node:
         raise InputError(Problem(str(parent.where), f"extends more than {MAX_EXTENDS} files in a row"))
     if not target.is_file():
         raise InputError(Problem(str(parent.where), f"no such file: {parent.value}", "relative to this file"))
-    return merge(_extended(target, os.fspath(target), chain), node)
+    return merge(extended(parse.read(target, os.fspath(target)), target, chain), node)
 
 
 def assigned(assignment: str) -> Node:

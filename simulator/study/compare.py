@@ -42,6 +42,23 @@ class Asked:
     different: bool = False
 
 
+def replications_named(scenarios: Sequence[Resolved]) -> int | None:
+    """The replications that scenarios ask for; one, where one says that its trace is not to be resampled."""
+    if any(one.run.resample == "none" and "run.resample" in one.places for one in scenarios):
+        return 1
+    most = max((one.run.replications for one in scenarios), default=1)
+    return most if most > 1 or any("run.replications" in one.places for one in scenarios) else None
+
+
+def labelled(scenarios: Sequence[Resolved]) -> list[tuple[str, Resolved]]:
+    """Each by its name; the second of a name as name#2."""
+    labels: list[str] = []
+    for scenario in scenarios:
+        before = sum(label.partition("#")[0] == scenario.name for label in labels)
+        labels.append(f"{scenario.name}#{before + 1}" if before else scenario.name)
+    return list(zip(labels, scenarios, strict=True))
+
+
 def compare(asked: Asked, count: int, told: Told | None = None) -> dict[str, Any]:
     """The comparison as a document, run on `count` processes; told(runs done, runs planned).
 
