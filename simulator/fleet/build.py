@@ -17,10 +17,11 @@ from simulator.engine.policies import Setting
 from simulator.engine.policies import build as build_policy
 from simulator.engine.replica import Replica
 from simulator.engine.request import Request
+from simulator.errors import InputError
 from simulator.fleet.fleet import Ended, Fleet, Stage, Transfer
 from simulator.fleet.link import Network, Port
 from simulator.fleet.pool import Pool
-from simulator.fleet.routing import router
+from simulator.fleet.routing import router, unseen
 from simulator.plugins import find
 from simulator.results.record import Recorder
 from simulator.results.timeline import ReplicaFacts
@@ -76,7 +77,11 @@ def build(
     leap: bool = True,
     exact: bool = False,
 ) -> Fleet:
-    """The fleet, idle. Raises InputError for a router, policy or planner that is not there."""
+    """The fleet, idle. Raises InputError for a router, policy or planner that is not there, and for a
+    view_delay that nobody would notice.
+    """
+    if problems := unseen(scenario):
+        raise InputError(problems)
     fleet: list[Fleet] = []
 
     def told(replica: Replica, request: Request, now: float) -> None:

@@ -198,3 +198,15 @@ def test_old_views_of_load_make_a_herd() -> None:
     assert old > 3 * fresh
     again = simulate(stale, load=load, leap=False).requests
     assert again.equals(simulate(stale, load=load).requests)
+
+
+@pytest.mark.parametrize(
+    "blind", [Plugin("round_robin"), Plugin("random"), Plugin("consistent_hash", {"bound": 0.0})]
+)
+def test_an_old_view_that_nobody_looks_at_is_refused(blind: Plugin) -> None:
+    base = spec("round_robin")
+    fleet = replace(base.fleet, view_delay_s=1.0, router=blind)
+    with pytest.raises(InputError, match=rf"no effect: {blind.name} never looks at loads[\s\S]*least_kv"):
+        simulate(replace(base, fleet=fleet), load=poisson(1, 2, 8, 1))
+    pools = (replace(base.fleet.pools[0], router=Plugin("power_of_two")),)
+    simulate(replace(base, fleet=replace(fleet, pools=pools)), load=poisson(1, 2, 8, 1))

@@ -28,6 +28,11 @@ class Options:
     bound: float = 1.25
 
 
+def looks(options: Options) -> bool:
+    """Only a bound needs loads."""
+    return options.bound > 0
+
+
 def make(pool: Pool, options: Options, rng: np.random.Generator) -> Router:
     ring = sorted(
         (_hash(f"{index}/{point}"), index) for index in range(len(pool)) for point in range(options.points)

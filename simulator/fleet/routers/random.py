@@ -16,6 +16,11 @@ class Options:
     """None."""
 
 
+def looks(options: Options) -> bool:
+    """It never looks at a load."""
+    return False
+
+
 def make(pool: Pool, options: Options, rng: np.random.Generator) -> Router:
     draw = uniform(rng, len(pool))
 
