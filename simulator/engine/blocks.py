@@ -41,6 +41,8 @@ class KVCache:
         """Give back the blocks that hold `tokens` tokens, of which `registered` can be found by others."""
         self.free += self.reserved or -(-tokens // self.block_tokens)
 
+    finish = release
+
     def forget(self, request: Request) -> None:
         """The request has ended."""
 

@@ -61,15 +61,13 @@ def _end(batch: Batch, request: Request) -> None:
     elif batch.keeps_written and request.since >= 0 and batch.args.async_scheduling:
         batch.held_back.append((batch.step - 1, request, tokens, registered))
     else:
-        batch.cache.release(request, tokens, registered)
-        batch.cache.forget(request)
+        batch.cache.finish(request, tokens, registered)
 
 
 def sent(batch: Batch, request: Request) -> None:
     """The decode side has read the request's blocks (R81)."""
     batch.sending.remove(request)
-    batch.cache.release(request, request.computed, 0)
-    batch.cache.forget(request)
+    batch.cache.finish(request, request.computed, 0)
 
 
 def loaded(batch: Batch, request: Request) -> None:
@@ -97,8 +95,7 @@ def _give_back(batch: Batch, index: int) -> None:
     for entry in batch.held_back:
         tag, request, tokens, registered = entry
         if tag <= index:
-            batch.cache.release(request, tokens, registered)
-            batch.cache.forget(request)
+            batch.cache.finish(request, tokens, registered)
         else:
             kept.append(entry)
     batch.held_back = kept

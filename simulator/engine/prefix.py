@@ -5,6 +5,10 @@ agree. So content is a tree with one Node for each piece after a given path, and
 token lies in that piece belong to the node. Blocks that were registered together and are used by the same
 requests move together, as a Run: the cost is that of the pieces and runs touched, not of blocks.
 
+What nobody else can ask for (a request's `own_blocks`, all of them where it shares nothing) is a count. It
+gets a node and a run when the request is preempted, since it may find them itself; when it ends they hold
+nothing that can be found any more, but keep their place in the free list.
+
 The free list of R40 is a count of blocks that hold nothing anyone can find (always at its front) and then
 the runs that nobody uses, oldest first; a run gives up its last block first.
 """
@@ -21,9 +25,11 @@ from simulator.engine.runs import (
     first_copy,
     fragments,
     last_fragment,
+    lead_on,
     link,
     output_node,
     prune,
+    shared_blocks,
     split,
     unlink,
 )
@@ -62,6 +68,8 @@ class PrefixCache:
         """
         path = request.path
         if path is None:
+            if not request.pieces:
+                return 0
             path = enter(self.root, request, self.block_tokens)
         limit = (known - 1) // self.block_tokens
         parts: list[tuple[Run, int, int]] = []
@@ -122,10 +130,13 @@ class PrefixCache:
     def register(self, request: Request, tokens: int) -> None:
         """The full blocks among its first `tokens` tokens can be found by others from now on (R52)."""
         blocks = tokens // self.block_tokens
-        if blocks <= request.registered:
-            return
         path = request.path
-        assert path is not None
+        end = path[-1][1] if path else 0
+        if blocks > end:
+            request.own_blocks = max(blocks - end, request.own_blocks)
+            blocks = end
+        if not path or blocks <= request.registered:
+            return
         for node, end in path[request.at :]:
             if node.writers:
                 self._settle(node, request)
@@ -138,16 +149,38 @@ class PrefixCache:
         by others (R40).
         """
         self.register(request, registered)
+        if request.own_blocks:
+            self._reveal(request)
+        self._give_back(request, tokens)
+
+    def finish(self, request: Request, tokens: int, registered: int) -> None:
+        """The request has ended: `release`, but what only it could find is found no more; then `forget`."""
+        self.register(request, registered)
+        self._give_back(request, tokens)
+        if request.path:
+            self.forget(request)
+
+    def _reveal(self, request: Request) -> None:
+        """What only this request can find gets a node and a run."""
+        blocks = shared_blocks(request) + request.own_blocks
+        lead_on(request)
+        request.own_blocks = 0
+        self._record(request, blocks)
+
+    def _give_back(self, request: Request, tokens: int) -> None:
         held = request.held
         assert held is not None
         request.held = None
-        unseen = -(-tokens // self.block_tokens) - request.registered
-        self.free += unseen
-        request.registered = 0
+        own = request.own_blocks
+        blanks = -(-tokens // self.block_tokens) - request.registered - own
+        self.free += blanks + own
+        request.registered = request.own_blocks = 0
         if self.blanks_first:
-            self.blank += unseen
-        elif unseen:
-            self._append_blanks(unseen)
+            self.blank += blanks
+        else:
+            own += blanks
+        if own:
+            self._append_blanks(own)
         for entry in reversed(held):
             for run in reversed(fragments(entry)):
                 run.users -= 1
@@ -267,7 +300,9 @@ class PrefixCache:
     def _append_blanks(self, blocks: int) -> None:
         """Blocks that hold nothing anyone can find, at the end of the free list."""
         newest = self.freed.older
-        if newest is not self.freed and newest is not None and newest.node is None:
+        if newest is self.freed:
+            self.blank += blocks
+        elif newest is not None and newest.node is None:
             newest.hi += blocks
         else:
             link(Run(None, 0, blocks, 0), newest, self.freed)

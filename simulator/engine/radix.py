@@ -9,7 +9,18 @@ Blocks are pages. `free` counts cached pages that nobody uses, too; `blank` thos
 from __future__ import annotations
 
 from simulator.engine.request import Request
-from simulator.engine.runs import Node, Run, enter, first_copy, fragments, link, prune, split, unlink
+from simulator.engine.runs import (
+    Node,
+    Run,
+    enter,
+    first_copy,
+    fragments,
+    lead_on,
+    link,
+    prune,
+    split,
+    unlink,
+)
 
 
 class RadixCache:
@@ -28,7 +39,10 @@ class RadixCache:
 
     def lookup(self, request: Request, known: int) -> int:
         """How many of its first `known` tokens are cached, at most all but one; they count as used now."""
-        path = request.path or enter(self.root, request, self.block_tokens)
+        path = request.path
+        if path is None:
+            enter(self.root, request, self.block_tokens)
+            path = lead_on(request)
         limit = (known - 1) // self.block_tokens
         request.parts = []
         i = 0
@@ -117,6 +131,11 @@ class RadixCache:
             node.visits -= 1
             prune(node)
         request.path = None
+
+    def finish(self, request: Request, tokens: int, registered: int) -> None:
+        """The request has ended: `release`, then `forget`."""
+        self.release(request, tokens, registered)
+        self.forget(request)
 
     def register(self, request: Request, tokens: int) -> None:
         """Nothing can be found before it was computed: `insert` is called then."""

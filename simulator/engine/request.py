@@ -41,6 +41,7 @@ class Request:
         "order",
         "output",
         "output_segment",
+        "own_blocks",
         "own_s",
         "parts",
         "path",
@@ -117,7 +118,7 @@ class Request:
         self.whole: Request | None = None
         self.path: list[tuple[Node, int]] | None = None
         self.at = 0
-        self.registered = 0
+        self.registered = self.own_blocks = 0
         self.held: list[list[Run | int]] | None = None
         self.parts: list[tuple[Run, int, int]] = []
         self.hit_blocks = 0

@@ -48,7 +48,7 @@ class Run:
 
 def enter(root: Node, request: Request, block: int) -> list[tuple[Node, int]]:
     """The path of a request: (node, index of the first block past it) for each piece, then for its
-    output. block: tokens.
+    output if others could find it. block: tokens.
     """
     path: list[tuple[Node, int]] = []
     node, before, tokens = root, 0, 0
@@ -59,11 +59,23 @@ def enter(root: Node, request: Request, block: int) -> list[tuple[Node, int]]:
         path.append((node, tokens // block))
     if request.output_segment and request.pieces:
         path.append((_child(node, (before, request.output_segment)), ENDLESS))
-    else:
+    request.path = path
+    return path
+
+
+def shared_blocks(request: Request) -> int:
+    """The index of the first block past its path: what follows nobody else can ask for."""
+    path = request.path
+    return path[-1][1] if path else 0
+
+
+def lead_on(request: Request) -> list[tuple[Node, int]]:
+    """Its path, with a node of its own at the end for what only it can find."""
+    path = request.path = request.path or []
+    if not path or path[-1][1] < ENDLESS:
         own = Node(None, (0, 0))
         own.visits = 1
         path.append((own, ENDLESS))
-    request.path = path
     return path
 
 
