@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import simpy
 
-from simulator.engine.replica import Replica
+from simulator.engine.desk import Engine
 from simulator.engine.request import NEVER, Request
 from simulator.errors import InputError
 from simulator.fleet.build import build as build_fleet
@@ -85,7 +85,7 @@ class Run:
         self._fleet = fleet
         self._client = client
 
-    def ended(self, replica: Replica, request: Request, hop: Hop | None, now: float) -> None:
+    def ended(self, replica: Engine, request: Request, hop: Hop | None, now: float) -> None:
         """A request has all its tokens."""
         self._rows.append(request_row(replica, request, hop, FINISHED, now))
         self._client.ended(request, now)
@@ -134,7 +134,7 @@ class Run:
 
 
 def request_row(
-    replica: Replica, request: Request, hop: Hop | None, state: int, finish_s: float
+    replica: Engine, request: Request, hop: Hop | None, state: int, finish_s: float
 ) -> tuple[int | float, ...]:
     """What the recorder is told of a request, in the order of results.record.RequestRow."""
     if hop is None:

@@ -18,7 +18,19 @@ from simulator.cost.work import CostModel, Work
 from simulator.engine import stuck
 from simulator.engine.batch import Batch
 from simulator.engine.clocks import Clocks
-from simulator.engine.complete import complete, loaded, sent
+from simulator.engine.complete import complete
+from simulator.engine.desk import (
+    Engine,
+    admitted,
+    arrive,
+    check_stuck,
+    count_waiting,
+    inside,
+    queued_tokens,
+    take_arrivals,
+    take_back,
+    tell,
+)
 from simulator.engine.events import FINISH, PLAN, Alarm
 from simulator.engine.leap import Anchor, advance, blocks_of, boundary, end_s, repeats
 from simulator.engine.request import Request
@@ -55,7 +67,7 @@ class Replica:
         cost: CostModel,
         plan: Plan,
         recorder: Recorder,
-        ended: Callable[[Replica, Request, float], None],
+        ended: Callable[[Engine, Request, float], None],
         leaps: bool = True,
         exact: bool = False,
         role: str = "both",
@@ -78,7 +90,7 @@ class Replica:
         self.plan_last = EventPriority(PLAN | index)
         self.arriving: list[Request] = []
         self.released: list[Request] = []
-        self.begin_load: Callable[[Replica, Request, int, float], None] | None = None
+        self.begin_load: Callable[[Engine, Request, int, float], None] | None = None
         self.watchers: list[Callable[[int], None]] = []
         self.outstanding = 0
         self.step: Step | None = None
@@ -96,11 +108,7 @@ class Replica:
 
     def submit(self, request: Request, now: float) -> None:
         """A request arrives; it is seen by the next plan, or with async scheduling by the one after (R71)."""
-        request.counted = 0 if request.remote else request.prompt
-        self.waiting_tokens += request.counted
-        self.outstanding += 1
-        request.queued_s = now
-        self.arriving.append(request)
+        arrive(self, request, now)
         if self.step is None:
             self._plan_soon()
         elif self.repeat > 1 and not (self.batch.waiting and self.batch.policy.ordered):
@@ -138,8 +146,8 @@ class Replica:
 
     @property
     def queued_tokens(self) -> int:
-        """Tokens still to be computed before first tokens: of those waiting and those in prefill."""
-        return self.waiting_tokens + sum(r.target - r.computed for r in self.batch.prefilling)
+        """Tokens still to be computed before first tokens."""
+        return queued_tokens(self)
 
     def kv_use(self, now: float) -> float:
         """Share of the KV blocks in use, 0 to 1; in a leap as if it were stepped."""
@@ -164,13 +172,8 @@ class Replica:
             self._close_anchor()
 
     def inside(self) -> Iterator[Request]:
-        """Requests that have not ended here: arriving, waiting, loading or running."""
-        yield from self.arriving
-        for request in self.batch.everyone():
-            if request.since >= 0:
-                request.emitted = max(request.emitted, self.batch.computed(request) - request.prompt)
-            if request not in self.arriving:
-                yield request
+        """Requests that have not ended here."""
+        return inside(self)
 
     def _plan_soon(self) -> None:
         if not self.due:
@@ -223,7 +226,7 @@ class Replica:
         if batch.cache.free > free:
             self.unseen = True
         if self.released:
-            self._take_back()
+            take_back(self)
         if env.peek() > now:
             self._on_plan(event)
         else:
@@ -247,7 +250,7 @@ class Replica:
             assert self.anchor is not None
             seen_s = end_s(self.anchor, self.anchor.steps - 1)
             if self.arriving:
-                self._take_arrivals(seen_s)
+                take_arrivals(self, seen_s)
         self.next = self._planned(seen_s, now)
 
     def _end(self, request: Request, now: float) -> None:
@@ -259,13 +262,8 @@ class Replica:
         if request.since >= 0 and self.next is not None and request not in self.next.left_out:
             self.clocks.wasted += 1
         if self.watchers:
-            self._tell()
+            tell(self)
         self.ended(self, request, now)
-
-    def _tell(self) -> None:
-        """The load may have fallen: routers that keep order by load want to know."""
-        for told in self.watchers:
-            told(self.index)
 
     # ── the next one is planned ───────────────────────────────────────────────────────────────────
 
@@ -273,9 +271,9 @@ class Replica:
         self.due = False
         now = self.env.now
         if self.released:
-            self._take_back()
+            take_back(self)
         if self.arriving:
-            self._take_arrivals(now)
+            take_arrivals(self, now)
         step, self.next = self.next, None
         if step is not None and step.empty:
             self._finish_empty(step, now)
@@ -294,30 +292,6 @@ class Replica:
         else:
             self._start(step, now)
 
-    def _take_arrivals(self, until_s: float) -> None:
-        """Into the queue, those who came by then."""
-        waiting = self.batch.waiting
-        later = []
-        if not waiting or not self.batch.policy.ordered:
-            self.unseen = True
-        for request in self.arriving:
-            if request.queued_s > until_s:
-                later.append(request)
-            elif request in self.batch.holding:
-                loaded(self.batch, request)
-                self.unseen = True
-            else:
-                waiting.add(request)
-        self.arriving = later
-
-    def _take_back(self) -> None:
-        for request in self.released:
-            sent(self.batch, request)
-        self.released = []
-        self.unseen = True
-        if self.watchers:
-            self._tell()
-
     def _planned(self, seen_s: float, now: float) -> Step:
         """Plan the next step from what was known at seen_s."""
         self.batch.now_s = seen_s
@@ -325,27 +299,11 @@ class Replica:
         self.unseen = False
         if step.preempted or step.left_out:
             self.clocks.interrupted(step, self.batch, now)
-            for request in step.preempted:
-                self._count_waiting(request, request.prompt + request.emitted)
-        for request in step.admitted:
-            self._count_waiting(request, 0)
-            if not request.preemptions:
-                request.first_scheduled_s = seen_s
-                request.cached = request.hit
         for request in step.resumed:
-            self._count_waiting(request, 0)
+            count_waiting(self, request, 0)
             self.clocks.resumed(request, now)
-        if step.loads and self.begin_load is not None:
-            for request, tokens in step.loads:
-                self.begin_load(self, request, tokens, now)
-        if step.chunks and self.watchers:
-            self._tell()
+        admitted(self, step, seen_s, now)
         return step
-
-    def _count_waiting(self, request: Request, tokens: int) -> None:
-        """So many of its tokens wait to be computed."""
-        self.waiting_tokens += tokens - request.counted
-        request.counted = tokens
 
     def _finish_empty(self, step: Step, now: float) -> None:
         """A step without work takes no time; what the one before it freed can be used by the next (R70)."""
@@ -354,13 +312,7 @@ class Replica:
 
     def _idle(self, now: float) -> None:
         self._close_anchor()
-        batch = self.batch
-        left = batch.running or batch.waiting or batch.swapped
-        if left and not batch.holding and not batch.sending:
-            assert not batch.running, (
-                f"{self.name} at {now} s: nothing to run for {len(batch.running)} running"
-            )
-            raise stuck.explain(self.name, batch)
+        check_stuck(self, now)
 
     # ── and started ───────────────────────────────────────────────────────────────────────────────
 

@@ -13,6 +13,7 @@ from simulator.cost import memory, roofline
 from simulator.cost.fixed import FixedCost
 from simulator.cost.work import CostModel
 from simulator.engine.batch import Batch
+from simulator.engine.desk import Engine
 from simulator.engine.policies import Setting
 from simulator.engine.policies import build as build_policy
 from simulator.engine.replica import Replica
@@ -84,14 +85,14 @@ def build(
         raise InputError(problems)
     fleet: list[Fleet] = []
 
-    def told(replica: Replica, request: Request, now: float) -> None:
+    def told(replica: Engine, request: Request, now: float) -> None:
         fleet[0].ended(replica, request, now)
 
     setting = Setting(scenario.seed, replication, scenario.slo)
     roles = {pool.spec.role for pool in priced}
     taking = "decode" if "decode" in roles else "both"
     connected = {"prefill", taking} if "prefill" in roles else set()
-    replicas: list[Replica] = []
+    replicas: list[Engine] = []
     for pool in priced:
         connector = pool.spec.role in connected
         replicas += _replicas(pool, len(replicas), env, recorder, told, leap, exact, setting, connector)
@@ -111,12 +112,12 @@ def _replicas(
     first: int,
     env: simpy.Environment,
     recorder: Recorder,
-    ended: Callable[[Replica, Request, float], None],
+    ended: Callable[[Engine, Request, float], None],
     leap: bool,
     exact: bool,
     setting: Setting,
     connector: bool,
-) -> list[Replica]:
+) -> list[Engine]:
     spec, args = pool.spec, pool.spec.engine
     plan = find("planners", args.planner).plan
     return [
@@ -129,7 +130,7 @@ def _replicas(
     ]  # fmt: skip
 
 
-def _give_host_memory(replicas: list[Replica], model: ModelSpec, spec: PoolSpec) -> None:
+def _give_host_memory(replicas: list[Engine], model: ModelSpec, spec: PoolSpec) -> None:
     """Room for swapped KV blocks on the host, and the seconds that PCIe takes for one (V8)."""
     token_bytes = memory.kv_bytes_per_token_per_rank(model, spec.layout, spec.engine)
     block_bytes = token_bytes * spec.engine.block_size
@@ -142,7 +143,7 @@ HANDED = Plugin("least_requests")
 """Who takes prompts from prefill pools when the fleet's router chooses between pools."""
 
 
-def _stage(scenario: Resolved, replicas: list[Replica], replication: int, handed: bool = False) -> Stage:
+def _stage(scenario: Resolved, replicas: list[Engine], replication: int, handed: bool = False) -> Stage:
     """Replicas that one router chooses among: their pool's own, or the fleet's."""
     names = list(dict.fromkeys(replica.name.rpartition("/")[0] for replica in replicas))
     specs = [spec for spec in scenario.fleet.pools if spec.name in names]
@@ -156,7 +157,7 @@ def _stage(scenario: Resolved, replicas: list[Replica], replication: int, handed
     return Stage(pool, router(plugin.name, plugin.options, pool, random, where))
 
 
-def _transfer(scenario: Resolved, replicas: list[Replica], env: simpy.Environment) -> Transfer:
+def _transfer(scenario: Resolved, replicas: list[Engine], env: simpy.Environment) -> Transfer:
     """Each replica reads and is read through a port of its own, as wide as the link."""
     spec = scenario.fleet.transfer
     assert spec is not None, "a prefill pool without transfer"

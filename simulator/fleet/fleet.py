@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from simulator.engine.replica import Replica
+from simulator.engine.desk import Engine
 from simulator.engine.request import NEVER, Request
 from simulator.fleet.link import Network, Port
 from simulator.fleet.pool import Pool, Router
@@ -22,7 +22,7 @@ from simulator.fleet.pool import Pool, Router
 class Hop:
     """A request's way through a prefill replica: when it was handed over, when its KV was read."""
 
-    replica: Replica
+    replica: Engine
     request: Request
     ended_s: float
     load_start_s: float = NEVER
@@ -30,7 +30,7 @@ class Hop:
     load_tokens: int = 0
 
 
-Ended = Callable[[Replica, Request, Hop | None, float], None]
+Ended = Callable[[Engine, Request, Hop | None, float], None]
 
 
 @dataclass(slots=True)
@@ -65,7 +65,7 @@ class Stage:
         self.pool.in_system += 1
         replica.submit(request.for_prefill() if replica.role == "prefill" else request, now)
 
-    def left(self, replica: Replica) -> None:
+    def left(self, replica: Engine) -> None:
         """A request has left that replica."""
         self.pool.in_system -= 1
 
@@ -88,7 +88,7 @@ class Fleet:
 
     def __init__(
         self,
-        replicas: list[Replica],
+        replicas: list[Engine],
         entry: Stage,
         decode: Stage | None,
         transfer: Transfer | None,
@@ -108,7 +108,7 @@ class Fleet:
         """A request from outside."""
         self.entry.submit(request, now)
 
-    def ended(self, replica: Replica, request: Request, now: float) -> None:
+    def ended(self, replica: Engine, request: Request, now: float) -> None:
         """A replica has made the last token that it was asked for."""
         if request.sends:
             self.entry.left(replica)
@@ -124,13 +124,13 @@ class Fleet:
         """The request's way through prefill, once it is past it."""
         return self._hops.get(request.row)
 
-    def _hand_over(self, replica: Replica, request: Request, now: float) -> None:
+    def _hand_over(self, replica: Engine, request: Request, now: float) -> None:
         """R80: its one token is thrown away, the same prompt goes to the decode side."""
         assert self.decode is not None
         self._hops[request.row] = Hop(replica, request, now)
         self.decode.submit(request.for_decode(), now)
 
-    def _load(self, replica: Replica, request: Request, tokens: int, now: float) -> None:
+    def _load(self, replica: Engine, request: Request, tokens: int, now: float) -> None:
         """R82: the decode side holds blocks for the whole prompt, and reads the `tokens` that it lacks."""
         transfer, hop = self.transfer, self._hops[request.row]
         assert transfer is not None
@@ -140,7 +140,7 @@ class Fleet:
         size = tokens * transfer.bytes_per_token
         transfer.network.send(request.row, size, ports, lambda end: self._loaded(replica, request, hop, end))
 
-    def _loaded(self, replica: Replica, request: Request, hop: Hop, now: float) -> None:
+    def _loaded(self, replica: Engine, request: Request, hop: Hop, now: float) -> None:
         hop.load_end_s = now
         replica.deliver(request, now)
         hop.replica.release(hop.request, now)

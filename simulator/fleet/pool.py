@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from simulator.engine.replica import Replica
+from simulator.engine.desk import Engine
 from simulator.engine.request import Request
 
 Load = Callable[[int, float], float]
@@ -21,7 +21,7 @@ class Pool:
 
     __slots__ = ("_seen", "_seen_s", "in_system", "name", "renewed", "replicas", "view_delay_s")
 
-    def __init__(self, name: str, replicas: list[Replica], view_delay_s: float = 0.0) -> None:
+    def __init__(self, name: str, replicas: list[Engine], view_delay_s: float = 0.0) -> None:
         self.name = name
         self.replicas = replicas
         self.view_delay_s = view_delay_s
