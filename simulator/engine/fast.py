@@ -58,7 +58,8 @@ def _chunks(batch: Batch, step: Step, chunks: list[int]) -> None:
         step.chunk(request, tokens, request.computed)
         request.computed += tokens
         request.in_flight = step.index
-        batch.cache.register(request, request.computed)
+        if request.findable:
+            batch.cache.register(request, request.computed)
     step.finals = [request for request in step.requests if request.computed == request.target]
     if step.finals:
         batch.prefilling = [request for request in prefilling if request.computed < request.target]

@@ -7,7 +7,8 @@ requests move together, as a Run: the cost is that of the pieces and runs touche
 
 What nobody else can ask for (a request's `own_blocks`, all of them where it shares nothing) is a count. It
 gets a node and a run when the request is preempted, since it may find them itself; when it ends they hold
-nothing that can be found any more, but keep their place in the free list.
+nothing that can be found any more, but keep their place in the free list. Nothing needs to be looked up or
+registered for a request that is not `findable`.
 
 The free list of R40 is a count of blocks that hold nothing anyone can find (always at its front) and then
 the runs that nobody uses, oldest first; a run gives up its last block first.
@@ -68,8 +69,6 @@ class PrefixCache:
         """
         path = request.path
         if path is None:
-            if not request.pieces:
-                return 0
             path = enter(self.root, request, self.block_tokens)
         limit = (known - 1) // self.block_tokens
         parts: list[tuple[Run, int, int]] = []
@@ -103,6 +102,10 @@ class PrefixCache:
         """Use the blocks that the last lookup found and take those missing for the first `tokens` tokens
         (R31).
         """
+        blocks = -(-tokens // self.block_tokens)
+        if not request.findable:
+            self.take(blocks)
+            return
         held: list[list[Run | int]] = []
         request.held = held
         for part in request.parts:
@@ -110,7 +113,7 @@ class PrefixCache:
         request.parts = []
         request.registered = request.hit_blocks
         request.at = 0
-        self.take(-(-tokens // self.block_tokens) - request.hit_blocks)
+        self.take(blocks - request.hit_blocks)
 
     def take(self, blocks: int) -> None:
         """Take blocks from the front of the free list; what they held can no longer be found."""
@@ -148,6 +151,8 @@ class PrefixCache:
         """Give back the blocks that hold its `tokens` tokens; of these `registered` tokens can be found
         by others (R40).
         """
+        if request.free_step >= 0:  # R52: it was past its prompt, so that was registered
+            registered = max(registered, request.target)
         self.register(request, registered)
         if request.own_blocks:
             self._reveal(request)
@@ -155,6 +160,11 @@ class PrefixCache:
 
     def finish(self, request: Request, tokens: int, registered: int) -> None:
         """The request has ended: `release`, but what only it could find is found no more; then `forget`."""
+        if not request.findable and self.freed.older is self.freed:
+            blocks = -(-tokens // self.block_tokens)
+            self.free += blocks
+            self.blank += blocks
+            return
         self.register(request, registered)
         self._give_back(request, tokens)
         if request.path:
@@ -164,13 +174,13 @@ class PrefixCache:
         """What only this request can find gets a node and a run."""
         blocks = shared_blocks(request) + request.own_blocks
         lead_on(request)
+        request.findable = True
         request.own_blocks = 0
+        request.held = request.held or []
         self._record(request, blocks)
 
     def _give_back(self, request: Request, tokens: int) -> None:
-        held = request.held
-        assert held is not None
-        request.held = None
+        held, request.held = request.held or (), None
         own = request.own_blocks
         blanks = -(-tokens // self.block_tokens) - request.registered - own
         self.free += blanks + own

@@ -16,6 +16,7 @@ class Request:
     A request waits (in no batch), prefills (`computed` of `target` done) or decodes. Of a decoding one
     nothing changes from step to step: it joined at step `since` with `target` computed, so before step k
     it has computed target + (k − since). `since` is −1 when it does not decode.
+    findable: whether a prefix cache may hold some of it, since it shares content or was preempted.
     """
 
     __slots__ = (
@@ -26,6 +27,7 @@ class Request:
         "counted",
         "emitted",
         "evictable",
+        "findable",
         "first_scheduled_s",
         "first_token_s",
         "foreseen",
@@ -91,6 +93,7 @@ class Request:
         self.output = output
         self.foreseen = foreseen
         self.pieces = pieces
+        self.findable = bool(pieces)
         self.output_segment = output_segment
         self.priority = priority
         self.order = order

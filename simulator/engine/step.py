@@ -7,7 +7,10 @@ from typing import TypeVar
 from simulator.cost.work import Work
 from simulator.engine.request import Request
 
+# Shared empty lists, never changed in place: most steps fill few, and one is made an event.
 NOBODY: list[Request] = []
+NOTHING: list[tuple[int, int]] = []
+NONE_LOADED: list[tuple[Request, int]] = []
 Item = TypeVar("Item")
 
 
@@ -27,26 +30,19 @@ class Step:
     that decode again from the host's memory; copied: blocks that go to it or come from it (V8).
     """
 
-    # Defaults of the class: most steps set few of these, and one is made an event.
-    decodes = 0
-    context_sum = 0
-    finals = NOBODY
-    admitted = NOBODY
-    preempted = NOBODY
-    interrupted = NOBODY
-    left_out = NOBODY
-    resumed = NOBODY
-    ending = NOBODY
-    requests = NOBODY
-    chunks: list[tuple[int, int]] = []  # noqa: RUF012  # never changed in place: `chunk` replaces it
-    loads: list[tuple[Request, int]] = []  # noqa: RUF012  # likewise
-    carried_prefill = False
-    totals = False
-    alone = False
-    copied = 0
+    __slots__ = (
+        "admitted", "alone", "carried_prefill", "chunks", "context_sum", "copied", "decodes", "ending",
+        "finals", "index", "interrupted", "left_out", "loads", "preempted", "requests", "resumed", "totals",
+    )  # fmt: skip
 
     def __init__(self, index: int) -> None:
         self.index = index
+        self.decodes = self.context_sum = self.copied = 0
+        self.finals = self.admitted = self.preempted = self.interrupted = NOBODY
+        self.left_out = self.resumed = self.ending = self.requests = NOBODY
+        self.chunks: list[tuple[int, int]] = NOTHING
+        self.loads: list[tuple[Request, int]] = NONE_LOADED
+        self.carried_prefill = self.totals = self.alone = False
 
     def chunk(self, request: Request, tokens: int, before: int) -> None:
         """Give a request in prefill its chunk: `tokens`, with `before` tokens computed already."""

@@ -18,16 +18,16 @@ def plan(batch: Batch, exact: bool = False) -> Step:
     """Compose the next step; its effects on queues, blocks and counters are immediate (R29). exact: never
     use totals.
     """
-    k = batch.step
+    k, args = batch.step, batch.args
     if k in batch.leaves:
         batch.leave(k)
     step = Step(k)
-    if batch.vacant() and batch.args.prefill_schedule_interval == 1:
+    spaced = args.prefill_schedule_interval > 1
+    if not batch.decodes and batch.vacant() and not spaced:
         batch.step = k + 1
         return step
-    eligible = len(batch.running) + len(batch.waiting) + len(batch.holding)
-    threshold = _threshold(batch, eligible)
-    held = _prefill_held(batch)
+    threshold = _threshold(batch) if args.long_prefill_token_threshold else 0
+    held = spaced and _prefill_held(batch)
     budget = -1 if exact or held else run_from_totals(batch, step, threshold)
     if budget < 0:
         budget = _run(batch, step, threshold, held)
@@ -35,16 +35,17 @@ def plan(batch: Batch, exact: bool = False) -> Step:
     if not step.preempted:
         if budget > 0 and (batch.waiting or batch.ready):
             _admit(batch, step, budget, threshold, held)
-        elif batch.args.prefill_schedule_interval > 1 and not held:
+        elif spaced and not held:
             batch.capacity_bound = bool(batch.waiting)
     _conclude(batch, step)
     return step
 
 
-def _threshold(batch: Batch, eligible: int) -> int:
+def _threshold(batch: Batch) -> int:
     """R11."""
     threshold = batch.args.long_prefill_token_threshold
-    if not threshold or (eligible <= 1 and not batch.args.rules.threshold_when_alone):
+    eligible = len(batch.running) + len(batch.waiting) + len(batch.holding)
+    if eligible <= 1 and not batch.args.rules.threshold_when_alone:
         return 0
     if batch.args.long_prefill_token_threshold_adaptive:
         return max(threshold, batch.args.max_num_batched_tokens // eligible)
@@ -53,10 +54,8 @@ def _threshold(batch: Batch, eligible: int) -> int:
 
 def _prefill_held(batch: Batch) -> bool:
     """R25."""
-    interval = batch.args.prefill_schedule_interval
     return (
-        interval > 1
-        and batch.executed + 1 - batch.last_prefill < interval
+        batch.executed + 1 - batch.last_prefill < batch.args.prefill_schedule_interval
         and len(batch.running) > len(batch.prefilling)
         and not batch.capacity_bound
     )
@@ -103,7 +102,8 @@ def _run(batch: Batch, step: Step, threshold: int, held: bool) -> int:
         cache.take(blocks)
         if request.since < 0:
             request.computed += tokens
-            cache.register(request, request.computed)
+            if request.findable:
+                cache.register(request, request.computed)
         batch.scanned = request.seq
         got[request] = (tokens, before)
         budget -= tokens
@@ -228,7 +228,7 @@ def _fits(batch: Batch, request: Request, budget: int, threshold: int, held: boo
         have = -(-request.prompt // args.block_size)
         evictable = 0
     else:
-        hit = cache.lookup(request, known)
+        hit = cache.lookup(request, known) if request.findable else 0
         have, evictable = request.hit_blocks, request.evictable
     request.hit = hit
     if held and hit < known - 1:
@@ -256,7 +256,8 @@ def _take_in(batch: Batch, step: Step, request: Request, tokens: int) -> None:
         request.remote = False
     else:
         batch.cache.admit(request, request.computed)
-    batch.cache.register(request, request.computed)
+    if request.findable:
+        batch.cache.register(request, request.computed)
     batch.running[request] = None
     request.seq = batch.admissions
     batch.admissions += 1
@@ -274,7 +275,7 @@ def _take_in(batch: Batch, step: Step, request: Request, tokens: int) -> None:
 def _start_load(batch: Batch, step: Step, request: Request) -> bool:
     """R82: take the blocks of the whole prompt and wait for its KV; False if they are not free."""
     cache, block = batch.cache, batch.args.block_size
-    hit = cache.lookup(request, request.prompt)
+    hit = cache.lookup(request, request.prompt) if request.findable else 0
     blocks = -(-request.prompt // block) - request.hit_blocks + request.evictable
     blocks += sum(-(-other.target // block) - -(-other.computed // block) for other in batch.prefilling)
     if batch.running:
