@@ -30,6 +30,7 @@ VERBS = {
     "run": Verb("run:run", "Simulate a scenario, print its table, write a run folder."),
     "compare": Verb("compare:compare", "The same requests through several designs: what changes, and why."),
     "explain": Verb("explain:explain", "Where one request's latency went."),
+    "export": Verb("export:export", "A run for other tools: Perfetto, vllm bench, AIPerf, CSV, Prometheus."),
     "trace": Verb("trace:trace", "Production traces: import from any known format."),
     "roofline": Verb(
         "roofline:roofline", "Where prefill and decode sit under the roof; batch, quantisation, hardware."

@@ -45,3 +45,18 @@ def writable(parent: Path) -> None:
 def of_kind(path: Path, mark: str) -> bool:
     """Whether such a folder is there, or an empty one."""
     return path.is_dir() and (path.joinpath(mark).is_file() or not any(path.iterdir()))
+
+
+@contextmanager
+def replacing_file(target: Path) -> Iterator[Path]:
+    """Yields the path of a new file beside `target`, which it replaces at the end.
+
+    Raises InputError if a folder is there, or if the parent cannot be written to.
+    """
+    if target.is_dir():
+        raise InputError(Problem(str(target), "is a folder", "the name of a file"))
+    writable(target.parent)
+    with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as temporary:
+        new = Path(temporary, target.name)
+        yield new
+        os.replace(new, target)

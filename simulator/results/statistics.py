@@ -36,11 +36,9 @@ def _describe_weighted(gaps: Weighted) -> dict[str, float]:
     n = gaps.count()
     if not n:
         return describe(None)
-    seconds, upto = gaps.seconds, np.cumsum(gaps.weights)
+    seconds = gaps.seconds
     mean = float((seconds * gaps.weights).sum()) / n
-    ranks = (n - 1) * np.array(PERCENTILES) / 100
-    below, above = (seconds[np.searchsorted(upto, edge(ranks), side="right")] for edge in (np.floor, np.ceil))
-    percentiles = below + (above - below) * (ranks - np.floor(ranks))
+    percentiles = percentile(gaps, PERCENTILES)
     return {
         "n": n,
         "mean": mean,
@@ -49,6 +47,16 @@ def _describe_weighted(gaps: Weighted) -> dict[str, float]:
         "max": float(seconds[-1]),
         "std": math.sqrt(float((gaps.weights * (seconds - mean) ** 2).sum()) / n),
     }
+
+
+def percentile(values: Floats | Weighted, wanted: Sequence[float]) -> Floats:
+    """numpy's linear percentiles [wanted] of a sample that is not empty."""
+    if not isinstance(values, Weighted):
+        return np.asarray(np.percentile(values, wanted))
+    seconds, upto = values.seconds, np.cumsum(values.weights)
+    ranks = (values.count() - 1) * np.array(wanted) / 100
+    below, above = (seconds[np.searchsorted(upto, edge(ranks), side="right")] for edge in (np.floor, np.ceil))
+    return np.asarray(below + (above - below) * (ranks - np.floor(ranks)))
 
 
 def mean(values: Sequence[float]) -> float:
