@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable
+from typing import NamedTuple
 
 import simpy
+from simpy.core import EmptySchedule
+from simpy.events import EventPriority
 
+from simulator import interrupt
 from simulator.engine.desk import Engine
+from simulator.engine.events import Alarm
 from simulator.engine.request import NEVER, Request
 from simulator.errors import InputError
 from simulator.fleet.build import build as build_fleet
@@ -23,8 +28,21 @@ from simulator.workload.build import build as build_workload
 from simulator.workload.columns import Workload
 from simulator.workload.formats.parquet import arrow
 
-Progress = Callable[[float, int, int], None]
-REPORT_EVERY = 512
+REPORT_EVERY = 1024  # events
+FIRST = -1  # at its instant
+
+
+class Moment(NamedTuple):
+    """Where a run is: requests that have ended, were sent, and are to come in all; share: of the way."""
+
+    simulated_s: float
+    ended: int
+    sent: int
+    total: int
+    share: float
+
+
+Progress = Callable[[Moment], None]
 
 
 def simulate(
@@ -38,9 +56,10 @@ def simulate(
 ) -> RunResult:
     """Run one replication of a scenario, or `load` in place of the scenario's own workload.
 
-    progress(simulated seconds, requests ended, requests) is called now and then. keep_steps: the result
-    has a row a step; exact: every step is planned request by request; leap False: every step is an event
-    of its own. Neither changes the result. Raises InputError for what cannot work, before any event.
+    progress(moment) is called now and then. keep_steps: the result has a row a step; exact: every step is
+    planned request by request; leap False: every step is an event of its own. Neither changes the result.
+    Ctrl-C ends the run between two events; its result is not `complete` then. Raises InputError for what
+    cannot work, before any event.
     """
     env = simpy.Environment()
     how = (leap and scenario.run.leap, exact or scenario.run.exact)
@@ -69,7 +88,10 @@ def simulate(
 class Run:
     """The run's own state: who is on the way, and what came of the others."""
 
-    __slots__ = ("_client", "_done", "_env", "_fleet", "_progress", "_recorder", "_rows", "_total")
+    __slots__ = (
+        "_client", "_done", "_env", "_fleet", "_interrupted", "_over", "_progress", "_recorder", "_rows",
+        "_total", "_until_s",
+    )  # fmt: skip
 
     def __init__(
         self, env: simpy.Environment, recorder: Recorder, total: int, progress: Progress | None
@@ -80,6 +102,8 @@ class Run:
         self._total = total
         self._progress = progress
         self._done = 0
+        self._over = self._interrupted = False
+        self._until_s: float | None = None
 
     def attach(self, fleet: Fleet, client: Client) -> None:
         self._fleet = fleet
@@ -90,16 +114,6 @@ class Run:
         self._rows.append(request_row(replica, request, hop, FINISHED, now))
         self._client.ended(request, now)
         self._done += 1
-        if not self._done % REPORT_EVERY:
-            self._now_and_then(now)
-
-    def _now_and_then(self, now: float) -> None:
-        if len(self._rows) >= FLUSH_ROWS:
-            self._recorder.flush_requests()
-        if len(self._recorder.step_runs) >= FLUSH_ROWS:
-            self._recorder.flush_steps()
-        if self._progress is not None:
-            self._progress(now, self._done, self._total)
 
     def until(self, duration_s: float | None) -> bool:
         """Run to the end, to the last instant asked for, or to an interruption; False if it was
@@ -109,15 +123,46 @@ class Run:
         """
         collects = gc.isenabled()
         gc.disable()
+        if duration_s is not None:
+            self._until_s = duration_s
+            last = Alarm(self._env, lambda event: self._end(False))
+            self._env.schedule(last, EventPriority(FIRST), duration_s)
         try:
-            self._env.run(until=duration_s)
-            return True
+            with interrupt.told(lambda: self._end(True)):
+                self._events()
         except KeyboardInterrupt:
-            return False
+            self._interrupted = True
         finally:
             self._stop()
             if collects:
                 gc.enable()
+        return not self._interrupted
+
+    def _end(self, interrupted: bool) -> None:
+        """No event after the one that goes on, so that whatever has happened has happened wholly."""
+        self._interrupted = interrupted and not self._over
+        self._over = True
+
+    def _events(self) -> None:
+        step = self._env.step
+        try:
+            while True:
+                for _ in range(REPORT_EVERY):
+                    if self._over:
+                        return
+                    step()
+                self._now_and_then(self._env.now)
+        except EmptySchedule:
+            return
+
+    def _now_and_then(self, now: float) -> None:
+        if len(self._rows) >= FLUSH_ROWS:
+            self._recorder.flush_requests()
+        if len(self._recorder.step_runs) >= FLUSH_ROWS:
+            self._recorder.flush_steps()
+        if self._progress is not None:
+            share = max(self._done / self._total, now / self._until_s if self._until_s else 0.0)
+            self._progress(Moment(now, self._done, self._client.sent, self._total, share))
 
     def _stop(self) -> None:
         for replica in self._fleet.replicas:

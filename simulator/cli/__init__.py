@@ -92,6 +92,9 @@ def main(args: Sequence[str] | None = None) -> None:
 
     Ends without taking native libraries down, which aborts now and then when Arrow has just started threads.
     """
+    from simulator.interrupt import end_as_interrupted
+
+    end_as_interrupted()
     code = execute(args)
     with suppress(OSError):  # nobody reads any more
         sys.stdout.flush()

@@ -65,8 +65,8 @@ def compare(
     asked = question(paths, sets, replications, different_workloads)
     writable(out)
     began = time.perf_counter()
-    with progress_bar(quiet) as (_, across):
-        document = compared(asked, workers or cores(), across)
+    with progress_bar(quiet) as (_, across, watch):
+        document = compared(asked, workers or cores(), across, watch)
     folder = save(document, asked.designs, out)
     tell(document, folder, time.perf_counter() - began, as_json, quiet)
     return OK if document["complete"] else INTERRUPTED

@@ -63,6 +63,8 @@ def tables(
     from simulator.simulate import simulate
 
     scenario = load(path, sets)
-    with progress_bar(quiet) as (within, _):
+    with progress_bar(quiet) as (within, _, _):
         result = simulate(scenario, replication, within)
+    if not result.complete:
+        raise KeyboardInterrupt
     return scenario.name, result.requests, result.timeline

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from simulator.results.run import RunResult
     from simulator.scenario.resolved import Resolved
     from simulator.simulate import Progress
+    from simulator.study.parallel import Watch
     from simulator.study.replicate import Told
 
 
@@ -87,8 +88,8 @@ def simulated(
     from simulator.study.replicate import How, replicate
 
     how = How(keep_steps, exact)
-    with progress_bar(quiet) as (within, across):
-        return replicate(scenario, workers or cores(), how, across, within)
+    with progress_bar(quiet) as (within, across, watch):
+        return replicate(scenario, workers or cores(), how, across, within, watch)
 
 
 def keep(result: RunResult, out: Path) -> tuple[dict[str, Any], Path]:
@@ -125,14 +126,16 @@ def tell(
 
 
 @contextmanager
-def progress_bar(quiet: bool) -> Iterator[tuple[Progress | None, Told | None]]:
-    """A bar on stderr if it is a terminal; yields what tells of requests, and what tells of whole runs."""
+def progress_bar(quiet: bool) -> Iterator[tuple[Progress | None, Told | None, Watch | None]]:
+    """A line on stderr if it is a terminal; yields what tells of one run, of the runs that are done, and of
+    those that go on.
+    """
     import sys
 
     if quiet or not sys.stderr.isatty():
-        yield None, None
+        yield None, None, None
         return
-    from simulator.report.progress import bar
+    from simulator.report.progress import shown
 
-    with bar() as told:
-        yield told
+    with shown(sys.stderr) as display:
+        yield display.within, display.across, display.watch

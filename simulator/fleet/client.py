@@ -24,7 +24,7 @@ class Client:
     One pending arrival at a time, whatever the length of the trace.
     """
 
-    __slots__ = ("_env", "_followers", "_load", "_next", "_opened", "_send", "_sent_s", "_tokens")
+    __slots__ = ("_env", "_followers", "_load", "_next", "_opened", "_send", "_sent_s", "_tokens", "sent")
 
     def __init__(
         self,
@@ -47,6 +47,7 @@ class Client:
         sent_s[:] = np.where(waits, np.nan, load.arrival_s)
         self._opened = requests(load, np.flatnonzero(~waits), tokens)
         self._next: Request | None = None
+        self.sent = 0
         self._schedule_next(0.0)
 
     def ended(self, request: Request, now: float) -> None:
@@ -57,7 +58,7 @@ class Client:
         follower = next(requests(self._load, np.array([row]), self._tokens))
         follower.arrival_s = now + on_grid(float(self._load.think_s[row]))
         self._sent_s[row] = follower.arrival_s
-        alarm = Alarm(self._env, lambda event: self._send(follower, self._env.now))
+        alarm = Alarm(self._env, lambda event: self._on_turn(follower))
         self._env.schedule(alarm, EventPriority(DELIVER | row), follower.arrival_s - now)
 
     def _schedule_next(self, now: float) -> None:
@@ -71,7 +72,12 @@ class Client:
         request = self._next
         assert request is not None
         self._schedule_next(request.arrival_s)
+        self.sent += 1
         self._send(request, request.arrival_s)
+
+    def _on_turn(self, request: Request) -> None:
+        self.sent += 1
+        self._send(request, self._env.now)
 
 
 def requests(load: Workload, rows: NDArray[np.intp], tokens: int) -> Iterator[Request]:

@@ -24,7 +24,7 @@ from simulator.scenario.resolved import Resolved
 from simulator.study import same_workload
 from simulator.study.compared import Design, document, precision
 from simulator.study.measure import Point, Ran, read, run_point
-from simulator.study.parallel import Map, workers
+from simulator.study.parallel import Map, Watch, here, workers
 from simulator.study.replicate import check as check_precision
 
 Told = Callable[[int, int], None]
@@ -59,21 +59,21 @@ def labelled(scenarios: Sequence[Resolved]) -> list[tuple[str, Resolved]]:
     return list(zip(labels, scenarios, strict=True))
 
 
-def compare(asked: Asked, count: int, told: Told | None = None) -> dict[str, Any]:
+def compare(asked: Asked, count: int, told: Told | None = None, watch: Watch | None = None) -> dict[str, Any]:
     """The comparison as a document, run on `count` processes; told(runs done, runs planned).
 
-    An interruption ends with the replications that all designs have completed. Raises InputError for what
-    cannot be compared, before any run.
+    An interruption ends with the replications that all designs have completed; KeyboardInterrupt if there is
+    none. Raises InputError for what cannot be compared, before any run.
     """
     check(asked)
-    with TemporaryDirectory(prefix="sim-compare-") as scratch, workers(count) as run:
+    with TemporaryDirectory(prefix="sim-compare-") as scratch, workers(count, watch) as run:
         ran: list[list[Ran]] = [[] for _ in asked.designs]
         wanted, complete = first(asked), True
         while complete and len(ran[0]) < wanted:
             complete = _add(asked, Path(scratch), run, ran, wanted, told)
-            if not complete and len(ran[0]) < min(wanted, 2):
+            if not ran[0]:
                 raise KeyboardInterrupt
-            found = _read(asked, ran, run)
+            found = _read(asked, ran, run if complete else here)
             wanted = len(ran[0]) if not complete else _wanted(asked, found, wanted)
     return document(found, asked.different, complete)
 
@@ -130,6 +130,8 @@ def _add(asked: Asked, folder: Path, run: Map, ran: list[list[Ran]], wanted: int
     points = [Point(number, r, design) for r in range(done, wanted) for number, design in enumerate(designs)]
     fresh: list[Ran] = []
     try:
+        if told is not None:
+            told(done * len(designs), wanted * len(designs))
         for result in run(partial(run_point, folder), points):
             if not result.complete:
                 break

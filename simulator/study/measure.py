@@ -23,6 +23,7 @@ from simulator.results.warmup import Course
 from simulator.scenario.resolved import Resolved
 from simulator.simulate import simulate
 from simulator.study.same_workload import digest, requests_of
+from simulator.study.worker import TELLER
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ class Reading:
 def run_point(folder: Path, point: Point) -> Ran:
     """Runs it and keeps it in the folder. Raises InputError for what cannot work."""
     load = requests_of(point.scenario, point.replication)
-    result = simulate(point.scenario, point.replication, load=load)
+    result = simulate(point.scenario, point.replication, TELLER.get(), load=load)
     file = folder / f"{point.design}-{point.replication}.pickle"
     file.write_bytes(pickle.dumps(result, pickle.HIGHEST_PROTOCOL))
     view = lone(result)

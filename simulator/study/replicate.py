@@ -16,7 +16,8 @@ from simulator.results.run import RunResult, merge
 from simulator.results.summary import summarise
 from simulator.scenario.resolved import Resolved
 from simulator.simulate import Progress, simulate
-from simulator.study.parallel import Map, workers
+from simulator.study.parallel import Map, Watch, workers
+from simulator.study.worker import TELLER
 
 Told = Callable[[int, int], None]
 """told(replications done, replications planned)."""
@@ -36,17 +37,21 @@ def replicate(
     how: How = How(),
     told: Told | None = None,
     progress: Progress | None = None,
+    watch: Watch | None = None,
 ) -> RunResult:
     """All replications as one result, on `count` processes.
 
-    told: called after each; progress: within the one there is, if there is one only. An interruption ends
-    with what is there, marked as incomplete. Raises InputError for what cannot work.
+    told: called before the first and after each; watch: with where those are that go on; progress: within
+    the one there is, if there is one only. An interruption ends with the replications that are complete, up
+    to the first that is not (which ones end first depends on what came out: those beyond it would be a biased
+    choice), or with what there is of the first, and is marked as incomplete. Raises InputError for what
+    cannot work.
     """
     check(scenario)
     if scenario.run.precision is None and scenario.run.replications == 1:
         return simulate(scenario, 0, progress, keep_steps=how.keep_steps, exact=how.exact)
     done: list[RunResult] = []
-    with workers(count) as run:
+    with workers(count, watch) as run:
         wanted = first(scenario)
         while len(done) < wanted and _add(scenario, how, run, done, wanted, told):
             wanted = wanted_after(merge(done))
@@ -87,17 +92,26 @@ def _add(
     """Appends replications until there are `wanted`; False if an interruption forestalled some."""
     work = partial(_one, scenario, how)
     try:
+        if told is not None:
+            told(len(done), wanted)
         for result in run(work, range(len(done), wanted)):
+            if not result.complete:
+                return _cut(done, result)
             done.append(result)
             if told is not None:
                 told(len(done), wanted)
-            if not result.complete:
-                return False
     except KeyboardInterrupt:
-        done[-1:] = [replace(result, complete=False) for result in done[-1:]]
-        return False
+        return _cut(done, None)
     return True
 
 
+def _cut(done: list[RunResult], last: RunResult | None) -> bool:
+    """After an interruption: False. An incomplete replication counts only where there is no other."""
+    if not done and last is not None:
+        done.append(last)
+    done[-1:] = [replace(result, complete=False) for result in done[-1:]]
+    return False
+
+
 def _one(scenario: Resolved, how: How, replication: int) -> RunResult:
-    return simulate(scenario, replication, keep_steps=how.keep_steps, exact=how.exact)
+    return simulate(scenario, replication, TELLER.get(), keep_steps=how.keep_steps, exact=how.exact)

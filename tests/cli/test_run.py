@@ -108,11 +108,15 @@ def test_a_run_of_nothing_that_counts_says_so(
 
 
 @contextmanager
-def impatient(quiet: bool) -> Iterator[tuple[Callable[..., None], Callable[..., None]]]:
+def impatient(quiet: bool) -> Iterator[tuple[Callable[..., None], Callable[..., None], None]]:
     def interrupt(*what: float) -> None:
         raise KeyboardInterrupt
 
-    yield interrupt, interrupt
+    def after_one(done: int, planned: int) -> None:
+        if done:
+            raise KeyboardInterrupt
+
+    yield interrupt, after_one, None
 
 
 def test_an_interrupted_run_is_kept_and_says_so(

@@ -196,7 +196,7 @@ def test_an_interruption_keeps_the_pairs_that_are_complete(tmp_path: Path) -> No
     assert save(found, question.designs, tmp_path).name.endswith("-partial")
 
 
-def test_an_interruption_before_the_second_pair_leaves_nothing() -> None:
+def test_an_interruption_before_the_first_pair_leaves_nothing() -> None:
     def impatient(done: int, planned: int) -> None:
         raise KeyboardInterrupt
 

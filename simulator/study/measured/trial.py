@@ -101,6 +101,8 @@ def _simulated(
     drawn: Load, deployed: Deployment, settings: Settings, prefill_first: bool
 ) -> tuple[Requests, Floats]:
     result = simulate(deployed.scenario, load=drawn.requests)
+    if not result.complete:
+        raise KeyboardInterrupt
     stuck = int(np.isnan(values(result.requests["finish_s"])).sum())
     if stuck:
         raise Lacks(f"a simulation that ends: {stuck} requests never finish")
