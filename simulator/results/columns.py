@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from simulator import arrow
+
+
+class Columns(Protocol):
+    """Columns by name: a table, or a file that is read as needed."""
+
+    def __getitem__(self, name: str, /) -> pa.ChunkedArray: ...
 
 
 def labels(numbers: NDArray[Any], names: Sequence[str]) -> pa.Array:

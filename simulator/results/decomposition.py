@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from simulator import arrow
-from simulator.results.columns import codes
+from simulator.results.columns import Columns, codes
 from simulator.results.parts import WATERFALL
 from simulator.results.record import FINISHED, STATES
 
@@ -19,7 +18,7 @@ BY = ("ttft_s", "tpot_s", "e2e_s")
 Decomposition = dict[str, dict[str, float]]
 
 
-def decompose(requests: pa.Table, cut_s: float) -> Decomposition:
+def decompose(requests: Columns, cut_s: float) -> Decomposition:
     """Mean seconds of each part, of finished requests sent from the cut on, of one replication.
 
     "mean": of all; "ttft_s", "tpot_s", "e2e_s": of the 1 % that are slowest by that, at least one. NaN where

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from simulator.results.run import RunResult
 from simulator.results.summary import SCHEMA
 from simulator.scenario.resolved import Resolved
 
-TABLES = ("requests", "timeline", "steps")
+TABLES = ("requests", "timeline", "density", "steps")
 _NAME_BYTES = 200  # with the hash and what a temporary folder adds, under the 255 of file systems
 
 
@@ -31,6 +32,7 @@ class SavedRun:
     scenario: str
     requests: pa.Table
     timeline: pa.Table
+    density: pa.Table | None
     steps: pa.Table | None
 
 
@@ -45,13 +47,19 @@ def file_name(name: str, ending: str, before: str = "") -> str:
     return before + tame.encode()[:_NAME_BYTES].decode(errors="ignore") + ending
 
 
-def save(run: RunResult, summary: dict[str, Any], target: Path) -> Path:
+def save(
+    run: RunResult, summary: dict[str, Any], target: Path, pages: Mapping[str, str] | None = None
+) -> Path:
     """Writes the folder beside its place, then moves it there; an older run of that name is replaced.
+
+    pages: further files by name, such as the report.
 
     Raises InputError if `target` is there and is no run folder: nothing of the user's is ever removed.
     """
     with replacing(target, "run folder", "summary.json") as new:
         _write(run, summary, new, target)
+        for name, text in (pages or {}).items():
+            new.joinpath(name).write_text(text, encoding="utf-8")
     return target
 
 
@@ -68,7 +76,21 @@ def _write(run: RunResult, summary: dict[str, Any], folder: Path, target: Path) 
 
 def write_table(table: pa.Table, path: Path) -> None:
     """Floats and growing numbers barely repeat: dictionaries only for labels and small counts."""
-    plain = ("_s", "flops", "bytes", "running", "waiting", "_use", "_share", "busy", "mfu", "mbu", "request")
+    plain = (
+        "_s",
+        "seconds",
+        "intensity",
+        "flops",
+        "bytes",
+        "running",
+        "waiting",
+        "_use",
+        "_share",
+        "busy",
+        "mfu",
+        "mbu",
+        "request",
+    )
     coded = [name for name in table.column_names if not name.endswith(plain)]
     pq.write_table(table, path, compression="zstd", use_dictionary=coded, write_statistics=False)
 
@@ -113,21 +135,30 @@ def to_yaml(document: dict[str, Any]) -> str:
 def load_run(path: str | Path) -> SavedRun:
     """A saved run. Raises InputError if there is none at `path` or its schema is another."""
     folder = Path(path)
+    summary = read_summary(folder)
+    whole = [read_table(folder, name) for name in ("requests", "timeline")]
+    others = [read_table(folder, name, needed=False) for name in ("density", "steps")]
+    scenario = folder.joinpath("scenario.yaml").read_text(encoding="utf-8")
+    return SavedRun(folder, summary, scenario, *whole, *others)
+
+
+def read_summary(folder: Path) -> dict[str, Any]:
+    """Raises InputError if there is none or its schema is another."""
     if not folder.joinpath("summary.json").is_file():
-        raise InputError(Problem(str(path), "is no run folder", "a folder that `sim run` wrote"))
-    summary = json.loads(folder.joinpath("summary.json").read_text(encoding="utf-8"))
+        raise InputError(Problem(str(folder), "is no run folder", "a folder that `sim run` wrote"))
+    summary: dict[str, Any] = json.loads(folder.joinpath("summary.json").read_text(encoding="utf-8"))
     if summary.get("schema") != SCHEMA:
         raise InputError(
-            Problem(str(path), f"was written with schema {summary.get('schema')}", f"schema {SCHEMA}")
+            Problem(str(folder), f"was written with schema {summary.get('schema')}", f"schema {SCHEMA}")
         )
-    tables = {name: _read_table(folder / f"{name}.parquet") for name in TABLES}
-    if tables["requests"] is None or tables["timeline"] is None:
-        raise InputError(
-            Problem(str(path), "lacks requests.parquet or timeline.parquet", "a whole run folder")
-        )
-    scenario = folder.joinpath("scenario.yaml").read_text(encoding="utf-8")
-    return SavedRun(folder, summary, scenario, tables["requests"], tables["timeline"], tables["steps"])
+    return summary
 
 
-def _read_table(path: Path) -> pa.Table | None:
-    return pq.read_table(path) if path.is_file() else None
+def read_table(folder: Path, name: str, needed: bool = True) -> Any:
+    """One of TABLES; None for one that is not there and not needed, else raises InputError."""
+    path = folder / f"{name}.parquet"
+    if path.is_file():
+        return pq.read_table(path)
+    if needed:
+        raise InputError(Problem(str(folder), f"lacks {path.name}", "a whole run folder"))
+    return None

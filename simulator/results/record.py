@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from simulator.results.density import Density
 from simulator.results.gaps import Ints, Runs, concatenate, end_s
 from simulator.results.timeline import Bins, Busy, ReplicaFacts
 from simulator.results.totals import Totals
@@ -77,8 +78,8 @@ class Recorder:
     """Collects what happens: the engine appends to three lists, and flushes them at FLUSH_ROWS.
 
     requests: tuples as RequestRow, one per request; step_runs: tuples as StepRow; gaps: (gap_s, weight) of
-    inter-token gaps that are no single step's. sent_s: f64[n], when each request was really sent. totals: of
-    the steps flushed so far.
+    inter-token gaps that are no single step's. sent_s: f64[n], when each request was really sent. totals,
+    density: of the steps flushed so far.
     """
 
     __slots__ = (
@@ -87,6 +88,7 @@ class Recorder:
         "_gap_units",
         "_kept",
         "_runs",
+        "density",
         "gaps",
         "keep_steps",
         "recorded",
@@ -114,6 +116,7 @@ class Recorder:
         self._columns = _empty_columns(n_requests)
         self._bins = Bins(len(self.replicas), bin_s)
         self.totals = Totals(self.replicas)
+        self.density = Density(self.replicas)
         self._runs: list[Runs] = []
         self._kept: list[NDArray[np.float64]] = []
         self._gap_units: list[NDArray[np.int64]] = []
@@ -146,7 +149,9 @@ class Recorder:
         runs = Runs._make(whole.get(name, step[name]) for name in Runs._fields)
         busy = Busy._make(whole.get(name, step[name]) for name in Busy._fields)
         self._bins.add(runs, busy)
-        self.totals.add(step, np.rint((end_s(runs, runs.steps) - runs.start_s) / GRID_S))
+        units = np.rint((end_s(runs, runs.steps) - runs.start_s) / GRID_S)
+        self.totals.add(step, units)
+        self.density.add(step, units)
         self._runs.append(runs.take(runs.decodes > 0))
         if self.keep_steps:
             self._kept.append(rows)

@@ -35,9 +35,10 @@ class RunResult:
     """What came out of one run or of several replications of it, told apart by the column `replication`.
 
     requests: a row a request, in order of arrival; timeline: a row per replica and time bin; steps: a row a
-    step, if kept. counters: whole numbers by name. checks: the figures of the laws that were asserted; gaps:
-    what inter-token gaps come from, None when the run was loaded from a folder; limits: of each pool; all
-    three one per replication. complete: False when interrupted.
+    step, if kept; density: where steps lie under the roof, a row a cell, None when it was loaded without.
+    counters: whole numbers by name. checks: the figures of the laws that were asserted; gaps: what
+    inter-token gaps come from, None when the run was loaded from a folder; limits: of each pool; all three
+    one per replication. complete: False when interrupted.
     """
 
     scenario: Resolved
@@ -51,6 +52,7 @@ class RunResult:
     checks: tuple[dict[str, Any], ...]
     gaps: tuple[Gaps, ...] | None = None
     limits: tuple[dict[str, PoolLimits], ...] = ()
+    density: pa.Table | None = None
 
     @property
     def replications(self) -> int:
@@ -95,12 +97,14 @@ def assemble(
         checks=(check(requests, timeline),),
         gaps=(Gaps(recorder.runs(), recorder.extra_gaps()),),
         limits=(limits,) if limits else (),
+        density=recorder.density.table(replication),
     )
 
 
 def merge(results: Sequence[RunResult]) -> RunResult:
     """Replications 0, 1, … of one scenario as one result; counters add up, the rest is the first one's."""
     steps = [result.steps for result in results if result.steps is not None]
+    densities = [result.density for result in results if result.density is not None]
     counters: dict[str, int] = {}
     for result in results:
         for name, value in result.counters.items():
@@ -110,6 +114,7 @@ def merge(results: Sequence[RunResult]) -> RunResult:
         requests=pa.concat_tables([result.requests for result in results]),
         timeline=pa.concat_tables([result.timeline for result in results]),
         steps=pa.concat_tables(steps) if steps else None,
+        density=pa.concat_tables(densities) if densities else None,
         counters=counters,
         complete=all(result.complete for result in results),
         checks=tuple(figures for result in results for figures in result.checks),

@@ -14,6 +14,8 @@ from simulator.results import amounts as of
 from simulator.results import precision as precise
 from simulator.results import saturation
 from simulator.results.columns import codes
+from simulator.results.curves import curves
+from simulator.results.curves import document as distributions
 from simulator.results.intervals import metrics, study
 from simulator.results.pools import PoolReading, pools, read_pools
 from simulator.results.record import STATES
@@ -50,6 +52,7 @@ def summarise(run: RunResult) -> dict[str, Any]:
         "saturation": growing,
         "slo": objectives(run.scenario.slo, [kept(sample) for sample in studied.samples]),
         "metrics": figures,
+        "distributions": distributions([curves(sample) for sample in studied.samples], refusal(growing)),
         "precision": precise.document(precise.precision(run.scenario.run, figures, run.replications)),
         "pools": pools(run.scenario, _pools(run, replications, warmup.cut_s)),
         "replicas": [asdict(replica) for replica in run.replicas],

@@ -33,6 +33,11 @@ class Sums(NamedTuple):
     chunks: Floats
 
 
+def kind_of(decodes: Floats, chunks: Floats) -> NDArray[np.int64]:
+    """Of each run of steps."""
+    return np.where(chunks == 0, DECODE, np.where(decodes > 0, MIXED, PREFILL))
+
+
 class Totals:
     """Adds up runs of steps: Sums whose fields are [replicas, kinds]."""
 
@@ -46,7 +51,7 @@ class Totals:
         """step: columns of StepRow; units [runs]: how long each run took."""
         steps, decodes, chunks = step["steps"], step["decodes"], step["chunks"]
         replica = step["replica"].astype(np.int64)
-        kind = np.where(chunks == 0, DECODE, np.where(decodes > 0, MIXED, PREFILL))
+        kind = kind_of(decodes, chunks)
         budget = self._budget[replica]
         full = (budget > 0) & (decodes + step["prefill_tokens"] >= budget)
         amounts = Sums(

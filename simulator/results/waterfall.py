@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from simulator import arrow
 from simulator.errors import InputError, Problem
+from simulator.results.columns import codes
 from simulator.results.parts import PARTS, WATERFALL
 
 RANKED = ("e2e_s", "ttft_s", "tpot_s", *PARTS, *WATERFALL[1:])
@@ -32,6 +32,8 @@ class Explanation:
 
 def explain(requests: pa.Table, timeline: pa.Table, number: int, replication: int = 0) -> Explanation:
     """Raises InputError for a request or replication that is not there."""
+    import pyarrow.compute as pc  # brings pandas: not in the way of `sim run`, whose report says what went on
+
     own = _replication(requests, replication)
     if not 0 <= number < len(own):
         raise InputError(Problem("--request", f"no request {number}", f"0 to {len(own) - 1}"))
@@ -42,6 +44,8 @@ def explain(requests: pa.Table, timeline: pa.Table, number: int, replication: in
 
 
 def _replication(requests: pa.Table, number: int) -> pa.Table:
+    import pyarrow.compute as pc
+
     table = requests.filter(pc.equal(requests["replication"], number))
     if not len(table):
         last = pc.max(requests["replication"]).as_py() if len(requests) else -1
@@ -60,11 +64,11 @@ def meanwhile(timeline: pa.Table, row: dict[str, Any]) -> dict[str, float]:
     """
     if row["replica"] is None or row["finish_s"] is None:
         return {}
-    same = pc.and_(
-        pc.equal(timeline["replica"].cast(pa.string()), row["replica"]),
-        pc.equal(timeline["replication"], row["replication"]),
-    )
-    bins = timeline.filter(same)
+    names = timeline["replica"].combine_chunks().dictionary.to_pylist()
+    same = codes(timeline["replica"], names) == names.index(row["replica"])
+    where = np.flatnonzero(same & (arrow.values(timeline["replication"]) == row["replication"]))
+    # One replica's bins of one replication lie together.
+    bins = timeline.slice(where[0], len(where))
     start, width = (arrow.values(bins[name]) for name in ("start_s", "width_s"))
     inside = np.minimum(start + width, row["finish_s"]) - np.maximum(start, row["sent_s"])
     weight = np.maximum(inside, 0.0)

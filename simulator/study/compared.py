@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from simulator import __version__
+from simulator.results.curves import document as distributions
 from simulator.results.decomposition import Decomposition
 from simulator.results.intervals import Studied, metrics
 from simulator.results.pools import pools
@@ -161,6 +162,7 @@ def _design(design: Design) -> dict[str, Any]:
         "saturation": asdict(queue) | {"replications_saturated": count},
         "slo": objectives(scenario.slo, [reading.kept for reading in readings]),
         "metrics": metrics(design.studied, design.refused),
+        "distributions": distributions([reading.curves for reading in readings], design.refused),
         "parts": _mean_parts([reading.parts for reading in readings]),
         "pools": pools(scenario, [reading.pools for reading in readings]),
         "cost": design.ran[0].provenance["cost"],

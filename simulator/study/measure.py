@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from simulator.results.curves import curves
 from simulator.results.decomposition import Decomposition, decompose
+from simulator.results.gaps import Floats
 from simulator.results.intervals import Studied, study
 from simulator.results.metrics import evaluate
 from simulator.results.pools import PoolReading, read_pools
@@ -52,13 +54,14 @@ class Ran:
 @dataclass(frozen=True, slots=True)
 class Reading:
     """A run from the warm-up's end on. studied: its metrics; kept: shares that keep each bound of the SLO;
-    parts: where the time of its requests went; pools: what each pool did.
+    parts: where the time of its requests went; pools: what each pool did; curves: distributions.
     """
 
     studied: Studied
     kept: dict[str, float]
     parts: Decomposition
     pools: dict[str, PoolReading]
+    curves: dict[str, Floats]
 
 
 def run_point(folder: Path, point: Point) -> Ran:
@@ -79,4 +82,5 @@ def read(cut: float, sections: bool, file: Path) -> Reading:
     sample = view.sample(cut, gaps=view.token_gaps(cut))
     studied = study([view], cut, confidence) if sections else Studied([evaluate(sample)], {}, [], confidence)
     limits = result.limits[0] if result.limits else {}
-    return Reading(studied, kept(sample), decompose(result.requests, cut), read_pools(view, limits, cut))
+    parts, pools = decompose(result.requests, cut), read_pools(view, limits, cut)
+    return Reading(studied, kept(sample), parts, pools, curves(sample))

@@ -34,7 +34,8 @@ def test_run_prints_a_screen_and_writes_a_folder(tmp_path: Path, capsys: pytest.
     (folder,) = tmp_path.iterdir()
     assert str(folder) in out
     assert sorted(file.name for file in folder.iterdir()) == [
-        "requests.parquet", "scenario.yaml", "steps.parquet", "summary.json", "timeline.parquet",
+        "density.parquet", "report.html", "requests.parquet", "scenario.yaml", "steps.parquet",
+        "summary.json", "timeline.parquet",
     ]  # fmt: skip
 
 

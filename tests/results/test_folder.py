@@ -30,6 +30,7 @@ def test_equal_runs_are_equal_bytes(fake_run: FakeRun, run: RunResult, tmp_path:
     two = folder.save(again, summarise(again), folder.folder_of(again, tmp_path / "b"))
     assert contents(one) == contents(two)
     assert sorted(contents(one)) == [
+        "density.parquet",
         "requests.parquet",
         "scenario.yaml",
         "steps.parquet",
@@ -46,6 +47,8 @@ def test_what_is_written_is_read(run: RunResult, tmp_path: Path) -> None:
     assert saved.timeline.equals(run.timeline)
     assert saved.steps is not None
     assert saved.steps.equals(run.steps)
+    assert saved.density is not None
+    assert saved.density.equals(run.density)
     assert saved.summary == summary == json.loads(json.dumps(summary))
     assert "name: test" in saved.scenario
 

@@ -30,7 +30,7 @@ def test_every_metric_is_documented_in_its_own_words(metric: Distribution | Scal
     assert row in DOCS.joinpath("metrics.md").read_text().splitlines()
 
 
-@pytest.mark.parametrize("table", ["requests", "timeline", "steps"])
+@pytest.mark.parametrize("table", ["requests", "timeline", "density", "steps"])
 def test_every_column_is_documented(fake_run: FakeRun, table: str) -> None:
     run = fake_run(rate=9.0, n=50, keep_steps=True)
     documented = named(section(DOCS.joinpath("run-folder.md").read_text(), f"{table}.parquet"))

@@ -1,0 +1,118 @@
+"""The page of a run: complete, honest, and the same whether made from memory or from its folder."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+from run_pages import RUNS
+
+from simulator.report import folders
+from simulator.report.run.html import html
+from simulator.report.run.replicas import grouped
+from simulator.report.run.roof import steps
+from simulator.report.run.source import course, of_run
+from simulator.report.run_folder import REPORT, keep
+from simulator.results.run import RunResult
+from simulator.results.summary import summarise
+
+HEADINGS = (
+    *("Objectives", "Latencies", "Where the time goes", "Slow requests", "Over time", "Replicas"),
+    *("Under the roof", "Pools and every figure", "What the figures rest on"),
+)
+
+
+@cache
+def run(name: str) -> RunResult:
+    return RUNS[name]()
+
+
+@cache
+def text(name: str) -> str:
+    return html(of_run(run(name), summarise(run(name))))
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_every_kind_of_run_has_a_whole_page(name: str) -> None:
+    page = text(name)
+    assert re.findall(r'<h2 id="s\d+">(.*?)</h2>', page) == list(HEADINGS)
+    assert "docs/limits.md" in page
+    assert len(page.encode()) < 2e6
+    assert ">nan" not in page
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_every_chart_has_a_table_and_says_how(name: str) -> None:
+    figures = re.findall(r"<figure>(.*?)</figure>", text(name), re.DOTALL)
+    assert figures
+    for figure in figures:
+        assert "<table" in figure
+        assert "How was this computed?" in figure
+        assert 'class="summary"' in figure
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_the_folder_makes_the_same_page(name: str, tmp_path: Path) -> None:
+    folder = keep(run(name), summarise(run(name)), tmp_path)
+    written = folder.joinpath(REPORT).read_bytes()
+    assert written == text(name).encode()
+    folders.write(folder)
+    assert folder.joinpath(REPORT).read_bytes() == written
+
+
+def test_a_folder_without_its_density_says_so(tmp_path: Path) -> None:
+    folder = keep(run("plain"), summarise(run("plain")), tmp_path)
+    folder.joinpath("density.parquet").unlink()
+    assert "kept without what its steps did" in folders.page(folder)
+
+
+def test_latencies_of_a_growing_queue_are_refused() -> None:
+    page = text("saturated")
+    assert "TTFT, E2E, queue: not given" in page
+    assert 'id="cdf-ttft-chart"' not in page
+    assert 'id="cdf-itl-chart"' in page
+
+
+def test_steps_of_given_times_have_no_roof() -> None:
+    assert "no steps whose work is known" in text("given")
+    assert "names no SLO" in text("given")
+
+
+def test_the_density_is_all_of_the_busy_time_and_work() -> None:
+    result = run("plain")
+    source = of_run(result, summarise(result))
+    cells = steps(source, "serve")
+    timeline = result.timeline
+    busy = np.dot(timeline["busy"].to_numpy(), timeline["width_s"].to_numpy())
+    assert cells.seconds.sum() == pytest.approx(busy, rel=1e-9)
+    flops = float((cells.seconds * cells.flops_per_s()).sum())
+    # Cells are 7.5 % wide: from their middles the sum is off by less than half of that.
+    assert flops == pytest.approx(timeline["flops"].to_numpy().sum(), rel=0.037)
+
+
+def test_slices_add_up_to_the_whole() -> None:
+    result = run("replicated")
+    slices = course(of_run(result, summarise(result)))
+    whole = result.timeline.to_pandas()
+    first = whole[whole.replication == 0]
+    assert slices.total("decode_tokens").sum() == first.decode_tokens.sum()
+    spent = (slices.mean("running") * slices.width()).sum()
+    assert spent == pytest.approx((first.running * first.width_s).sum())
+
+
+def test_many_replicas_share_rows() -> None:
+    replicas = [{"name": f"{pool}/{i}", "pool": pool} for pool, n in (("a", 30), ("b", 1)) for i in range(n)]
+    rows = grouped(replicas)
+    assert rows[0][0] == "a/0 … 1"
+    assert rows[-1][0] == "b/0"
+    assert sorted(int(i) for _, numbers in rows for i in numbers) == list(range(31))
+    assert "50 replicas in 17 rows" in text("many_replicas")
+
+
+def test_a_partial_run_says_so() -> None:
+    partial = replace(run("plain"), complete=False)
+    assert "Partial run." in html(of_run(partial, summarise(partial)))
