@@ -168,7 +168,9 @@ class Run:
         for replica in self._fleet.replicas:
             replica.stop(self._env.now)
             for request in replica.inside():
-                self._rows.append(request_row(replica, request, self._fleet.hop(request), UNFINISHED, NEVER))
+                hop = self._fleet.hop(request)
+                if hop is None or hop.request is not request:  # else the decode side has the request, too
+                    self._rows.append(request_row(replica, request, hop, UNFINISHED, NEVER))
 
     def counters(self) -> dict[str, int]:
         replicas = self._fleet.replicas

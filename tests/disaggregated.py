@@ -38,3 +38,23 @@ def disaggregated(seed: int) -> Case:
         made.scenario.fleet, pools=tuple(pools), router=entry, transfer=TransferSpec("nixl", link)
     )
     return replace(made, scenario=replace(made.scenario, fleet=fleet))
+
+
+def handed(seed: int) -> Case:
+    """The same fleets with every way to hand over: pulled or pushed, in pieces or whole, whoever makes the
+    first token, over links slow enough that they matter.
+    """
+    made = disaggregated(seed)
+    rng = np.random.default_rng([seed, 2])
+    fleet = made.scenario.fleet
+    assert fleet.transfer is not None
+    push = bool(rng.random() < 0.8)
+    transfer = replace(
+        fleet.transfer,
+        push=push,
+        sends=str(rng.choice(["prompt", "chunk", "layer", "layer"])) if push else "prompt",
+        first_token=str(rng.choice(["decode", "prefill", "relayed"])),
+        link=replace(fleet.transfer.link, bytes_per_s=float(rng.choice([1e8, 1e9, 1e10, 1e12]))),
+    )
+    fleet = replace(fleet, transfer=transfer)
+    return replace(made, scenario=replace(made.scenario, fleet=fleet))

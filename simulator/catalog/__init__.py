@@ -113,6 +113,21 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Connector:
+    """How KV goes from prefill to decode engines, as connectors.yaml explains. sends: prompt, chunk or layer;
+    first_token: decode, prefill or relayed; kind: recorded, read, paper or assumed."""
+
+    name: str
+    about: str
+    push: bool
+    sends: str
+    first_token: str
+    source: str
+    kind: str
+    aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Preset:
     """One release of an engine: its defaults and the rules in which releases differ.
 
@@ -137,11 +152,12 @@ class Preset:
     aliases: tuple[str, ...] = ()
 
 
-Entry = Accelerator | Model | Link | Preset
+Entry = Accelerator | Model | Link | Connector | Preset
 KINDS: dict[str, type[Entry]] = {
     "accelerators": Accelerator,
     "models": Model,
     "links": Link,
+    "connectors": Connector,
     "presets": Preset,
 }
 

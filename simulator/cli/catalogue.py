@@ -13,7 +13,7 @@ from simulator import catalog, plugins
 from simulator.cli.options import json_option, quiet_option
 from simulator.errors import InputError, unknown
 
-FACTS = ("accelerators", "models", "links", "presets", "workloads")
+FACTS = ("accelerators", "models", "links", "connectors", "presets", "workloads")
 CODE = ("routers", "policies", "formats", "planners")
 
 

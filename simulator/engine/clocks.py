@@ -79,9 +79,14 @@ class Clocks:
         for request in sampled:
             self.stop(request)
 
-    def resumed(self, request: Request, now: float) -> None:
-        """It decodes again without a prefill: its KV was kept on the host."""
-        request.paused_s += now - request.last_token_s
+    def resumed(self, request: Request, seen_s: float, now: float) -> None:
+        """It decodes without a prefill here: its KV was kept on the host, or came with its first token, which
+        is told by the plan that sees it, if it was not before.
+        """
+        if request.preemptions:
+            request.paused_s += now - request.last_token_s
+        elif request.first_token_s != request.first_token_s:
+            request.first_token_s = request.last_token_s = seen_s
         request.stretch_mark_s = self.stretch_s
 
     def stop(self, request: Request) -> None:

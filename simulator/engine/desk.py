@@ -19,12 +19,14 @@ class Engine(Protocol):
 
     arriving: those who came, or whose KV came, and whom no plan has seen; released: those whose KV was read;
     unseen: since the last plan something happened that the next one may use; waiting_tokens: to be computed
-    before the first tokens of those who wait; outstanding: requests that have not ended here.
+    before the first tokens of those who wait; outstanding: requests that have not ended here. computing(step,
+    length, now): is told of each step with prompts in it when it starts, if anybody wants to know.
     """
 
     arriving: list[Request]
     batch: Batch
     begin_load: Callable[[Engine, Request, int, float], None] | None
+    computing: Callable[[Step, float, float], None] | None
     copy_s: float
     index: int
     name: str
@@ -53,11 +55,18 @@ class Engine(Protocol):
     def inside(self) -> Iterator[Request]: ...
 
 
-def arrive(engine: Engine, request: Request, now: float) -> None:
-    """A request comes in."""
+def announce(engine: Engine, request: Request) -> None:
+    """A request will come in: routers see it from now on."""
+    request.announced = True
     request.counted = 0 if request.remote else request.prompt
     engine.waiting_tokens += request.counted
     engine.outstanding += 1
+
+
+def arrive(engine: Engine, request: Request, now: float) -> None:
+    """A request comes in."""
+    if not request.announced:
+        announce(engine, request)
     request.queued_s = now
     engine.arriving.append(request)
 

@@ -10,6 +10,7 @@ from heapq import heappop
 
 from simulator.cost.work import Line
 from simulator.engine.batch import Batch
+from simulator.engine.step import Step
 from simulator.units import on_grid
 
 
@@ -18,17 +19,17 @@ class Anchor:
     `steps` done.
     """
 
-    __slots__ = ("context_sum", "decodes", "line", "preempted", "start_s", "steps", "used_start")
+    __slots__ = ("admitted", "context_sum", "decodes", "line", "preempted", "start_s", "steps", "used_start")
 
-    def __init__(
-        self, start_s: float, decodes: int, context_sum: int, line: Line, used_start: int, preempted: int
-    ) -> None:
+    def __init__(self, start_s: float, step: Step, line: Line, used_start: int) -> None:
+        """step: the first of them."""
         self.start_s = start_s
-        self.decodes = decodes
-        self.context_sum = context_sum
+        self.decodes = step.decodes
+        self.context_sum = step.context_sum
         self.line = line
         self.used_start = used_start
-        self.preempted = preempted
+        self.admitted = len(step.admitted)
+        self.preempted = len(step.preempted)
         self.steps = 0
 
 

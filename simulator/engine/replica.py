@@ -52,10 +52,10 @@ class Replica:
     """
 
     __slots__ = (
-        "alarm", "anchor", "arriving", "batch", "begin_load", "clocks", "copy_s", "cost", "drought", "due",
-        "end_s", "ended", "env", "exact", "finish_first", "index", "leaps", "name", "next", "outstanding",
-        "plan", "plan_last", "recorder", "released", "repeat", "role", "start_s", "step", "steps", "totals",
-        "unseen", "used", "waiting_tokens", "watchers",
+        "alarm", "anchor", "arriving", "batch", "begin_load", "clocks", "computing", "copy_s", "cost",
+        "drought", "due", "end_s", "ended", "env", "exact", "finish_first", "index", "leaps", "name",
+        "next", "outstanding", "plan", "plan_last", "recorder", "released", "repeat", "role", "start_s",
+        "step", "steps", "totals", "unseen", "used", "waiting_tokens", "watchers",
     )  # fmt: skip
 
     def __init__(
@@ -91,6 +91,7 @@ class Replica:
         self.arriving: list[Request] = []
         self.released: list[Request] = []
         self.begin_load: Callable[[Engine, Request, int, float], None] | None = None
+        self.computing: Callable[[Step, float, float], None] | None = None
         self.watchers: list[Callable[[int], None]] = []
         self.outstanding = 0
         self.step: Step | None = None
@@ -301,7 +302,7 @@ class Replica:
             self.clocks.interrupted(step, self.batch, now)
         for request in step.resumed:
             count_waiting(self, request, 0)
-            self.clocks.resumed(request, now)
+            self.clocks.resumed(request, seen_s, now)
         admitted(self, step, seen_s, now)
         return step
 
@@ -332,6 +333,7 @@ class Replica:
             or anchor.decodes != step.decodes
             or step.context_sum > anchor.line.until_tokens
             or step.preempted
+            or step.resumed
         ):
             anchor = self._new_anchor(step, now)
         self.repeat = repeat = repeats(self.batch, step.index, anchor) if self._unchanging(step) else 1
@@ -356,7 +358,7 @@ class Replica:
         self.drought.steps = self.drought.tokens = 0
         line = self.cost.decode_line(step.decodes, step.context_sum)
         used = self.batch.cache.total - self.batch.cache.free
-        self.anchor = anchor = Anchor(now, step.decodes, step.context_sum, line, used, len(step.preempted))
+        self.anchor = anchor = Anchor(now, step, line, used)
         return anchor
 
     def _mixed(self, step: Step, now: float) -> float:
@@ -371,6 +373,8 @@ class Replica:
             line = self.cost.decode_line(work.decodes, work.context_sum)
             alone = on_grid(line.base_s + line.per_token_s * work.context_sum)
             clocks.stretching_s = max(length - alone, 0.0)
+        if self.computing is not None:
+            self.computing(step, length, now)
         used = self.batch.cache.total - self.batch.cache.free
         self.recorder.step_runs.append(mixed_row(self.index, now, length, step, work, price, used))
         return length

@@ -16,10 +16,13 @@ class Request:
     A request waits (in no batch), prefills (`computed` of `target` done) or decodes. Of a decoding one
     nothing changes from step to step: it joined at step `since` with `target` computed, so before step k
     it has computed target + (k − since). `since` is −1 when it does not decode.
-    findable: whether a prefix cache may hold some of it, since it shares content or was preempted.
+    findable: whether a prefix cache may hold some of it, since it shares content or was preempted. remote:
+    its KV is to come from another engine; ahead: and its first token with it (R113).
     """
 
     __slots__ = (
+        "ahead",
+        "announced",
         "arrival_s",
         "at",
         "cached",
@@ -115,7 +118,7 @@ class Request:
         self.first_token_s = NEVER
         self.last_token_s = NEVER
         self.own_s = self.paused_s = self.stretched_s = self.stretch_mark_s = 0.0
-        self.remote = False
+        self.remote = self.ahead = self.announced = False
         self.load_order = -1
         self.sends = False
         self.whole: Request | None = None
@@ -145,9 +148,10 @@ class Request:
         twin.whole = self
         return twin
 
-    def for_decode(self) -> Request:
-        """The request whose prompt this one has computed, its KV to be loaded (R82)."""
+    def for_decode(self, ahead: bool = False) -> Request:
+        """The request whose prompt this one computes, its KV to be loaded (R82); ahead: and its token."""
         whole = self.whole
         assert whole is not None
         whole.remote = True
+        whole.ahead = ahead
         return whole

@@ -33,5 +33,5 @@ def anchor_row(replica: int, anchor: Anchor, used_blocks: int) -> Row:
         line.base_s, line.per_token_s, anchor.used_start, used_blocks,
         steps * line.base_flops + tokens * line.per_token_flops,
         steps * line.base_bytes + tokens * line.per_token_bytes,
-        0, anchor.preempted,
+        anchor.admitted, anchor.preempted,
     )  # fmt: skip

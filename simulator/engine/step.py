@@ -27,7 +27,8 @@ class Step:
     of them whose last chunk it is, each to get a token. `decodes` requests compute one token each and
     read `context_sum` keys. interrupted: those preempted that were decoding, where some of them may be
     admitted again at once (H5). totals: it was composed from totals, not request by request. resumed: those
-    that decode again from the host's memory; copied: blocks that go to it or come from it (V8).
+    that decode from now on without a prefill here, out of the host's memory or with their first token from
+    another engine (R113); copied: blocks that go to it or come from it (V8).
     """
 
     __slots__ = (

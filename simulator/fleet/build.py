@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import simpy
@@ -19,6 +20,7 @@ from simulator.engine.policies import build as build_policy
 from simulator.engine.replica import Replica
 from simulator.engine.request import Request
 from simulator.errors import InputError
+from simulator.fleet.fanout import Way, way
 from simulator.fleet.fleet import Ended, Fleet, Stage, Transfer
 from simulator.fleet.link import Network, Port
 from simulator.fleet.pool import Pool
@@ -145,7 +147,7 @@ HANDED = Plugin("least_requests")
 
 def _stage(scenario: Resolved, replicas: list[Engine], replication: int, handed: bool = False) -> Stage:
     """Replicas that one router chooses among: their pool's own, or the fleet's."""
-    names = list(dict.fromkeys(replica.name.rpartition("/")[0] for replica in replicas))
+    names = list(dict.fromkeys(_pool_of(replica) for replica in replicas))
     specs = [spec for spec in scenario.fleet.pools if spec.name in names]
     plugin = (specs[0].router if len(specs) == 1 else None) or scenario.fleet.router
     if handed and getattr(find("routers", plugin.name), "BETWEEN_POOLS", False):
@@ -157,14 +159,31 @@ def _stage(scenario: Resolved, replicas: list[Engine], replication: int, handed:
     return Stage(pool, router(plugin.name, plugin.options, pool, random, where))
 
 
+def _pool_of(replica: Engine) -> str:
+    return replica.name.rpartition("/")[0]
+
+
 def _transfer(scenario: Resolved, replicas: list[Engine], env: simpy.Environment) -> Transfer:
-    """Each replica reads and is read through a port of its own, as wide as the link."""
+    """Each replica reads and is read through a port of its own, as wide as the link: that of the busiest of
+    its accelerators, where each has one.
+    """
     spec = scenario.fleet.transfer
     assert spec is not None, "a prefill pool without transfer"
-    width = spec.link.bytes_per_s
+    width, model = spec.link.bytes_per_s, scenario.model.shape
+    layouts = {pool.name: pool.layout for pool in scenario.fleet.pools}
+
+    @cache
+    def between(sender: str, receiver: str) -> Way:
+        return way(model, layouts[sender], layouts[receiver], spec.per)
+
     return Transfer(
         memory.kv_bytes_per_token(scenario.model),
         Network(env, spec.link.latency_s),
         {replica.index: Port(width) for replica in replicas},
         {replica.index: Port(width) for replica in replicas},
+        lambda sender, receiver: between(_pool_of(sender), _pool_of(receiver)),
+        spec.push,
+        spec.sends,
+        spec.first_token,
+        model.num_hidden_layers,
     )

@@ -176,6 +176,7 @@ def _times(columns: dict[str, NDArray[Any]], sent: Floats) -> dict[str, Floats]:
     scheduled = _else(columns["first_scheduled_s"], finish)
     prefilled = _else(np.where(handed, columns["prefill_end_s"], token), finish)
     loading = _else(columns["load_start_s"], np.where(handed, finish, prefilled))
+    loading = np.maximum(loading, prefilled)  # what travels while the prompt is computed costs no time
     loaded = _else(columns["load_end_s"], np.where(handed, finish, prefilled))
     decoding = _else(columns["decode_start_s"], np.where(handed, finish, prefilled))
     prefill, decode = prefilled - scheduled, finish - decoding

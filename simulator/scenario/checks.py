@@ -90,6 +90,18 @@ def _transfer(section: Any, needed: bool) -> Iterator[Fault]:
         yield ("transfer",), "has no effect without prefill and decode pools", "leave it out"
     elif transfer.link is None and (transfer.bandwidth is None or transfer.latency is None):
         yield ("transfer",), "no link", "link: a name of `sim list links`, or bandwidth and latency"
+    if transfer is not None:
+        push, sends, _ = handing(transfer)
+        if sends != "prompt" and not push:
+            what = f"sends {sends} without push: nobody has reserved blocks to send to"
+            yield ("transfer", "push" if transfer.sends is None else "sends"), what, "prompt, or push: true"
+
+
+def handing(transfer: Any) -> tuple[bool, str, str]:
+    """push, sends and first_token: as they are given, else as the connector has them."""
+    known: catalog.Connector = catalog.load("connectors", transfer.connector)
+    push = known.push if transfer.push is None else transfer.push
+    return push, transfer.sends or known.sends, transfer.first_token or known.first_token
 
 
 def slo(section: Any) -> Iterator[Fault]:

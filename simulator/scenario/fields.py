@@ -150,6 +150,7 @@ Name = Annotated[str, Field(min_length=1, max_length=200)]
 
 AcceleratorName = Annotated[str, *_name_of("accelerators")]
 LinkName = Annotated[str, *_name_of("links")]
+ConnectorName = Annotated[str, *_name_of("connectors")]
 PresetName = Annotated[str, *_name_of("presets")]
 RouterName = Annotated[str, *_name_of("routers")]
 PolicyName = Annotated[str, *_name_of("policies")]

@@ -12,7 +12,7 @@ from simulator import catalog
 from simulator.catalog import hf_config
 from simulator.errors import InputError, Problem
 from simulator.scenario import resolved as r
-from simulator.scenario.checks import inline
+from simulator.scenario.checks import handing, inline
 from simulator.scenario.engine_args import engine_args, with_policy
 from simulator.scenario.files import sha256, shown
 from simulator.scenario.places import places
@@ -196,7 +196,8 @@ def _transfer(section: s.FleetSection) -> r.TransferSpec | None:
         link = catalog.Link(name="own", bytes_per_s=0.0, latency_s=0.0, source="the scenario", kind="assumed")
     width = link.bytes_per_s if given.bandwidth is None else given.bandwidth
     latency = link.latency_s if given.latency is None else given.latency
-    return r.TransferSpec(given.connector, replace(link, bytes_per_s=width, latency_s=latency))
+    link = replace(link, bytes_per_s=width, latency_s=latency)
+    return r.TransferSpec(given.connector, link, *handing(given), per=given.per or "replica")
 
 
 def _slo(section: s.SloSection | None) -> r.SloSpec | None:

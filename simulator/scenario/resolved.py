@@ -109,10 +109,15 @@ class PoolSpec:
 
 @dataclass(frozen=True, slots=True)
 class TransferSpec:
-    """The way of the KV cache from prefill to decode pools."""
+    """The way of the KV cache from prefill to decode pools: push, sends and first_token as in the catalogue's
+    connectors; per: what has such a link, "replica" or "accelerator"."""
 
     connector: str
     link: Link
+    push: bool = False
+    sends: str = "prompt"
+    first_token: str = "decode"
+    per: str = "replica"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from simulator.scenario.fields import (
     AcceleratorName,
     Bytes,
     BytesPerSecond,
+    ConnectorName,
     Count,
     CountOrZero,
     Factor,
@@ -216,12 +217,20 @@ class PoolSection(Section):
 class TransferSection(Section):
     """How KV caches travel from prefill to decode pools."""
 
-    connector: Literal["nixl"] = "nixl"
-    """The protocol."""
+    connector: ConnectorName = "nixl"
+    """The protocol: a name of `sim list connectors`."""
+    push: bool | None = None
+    """Whether the decode side has its blocks before the prompt is computed; default: the connector's way."""
+    sends: Literal["prompt", "chunk", "layer"] | None = None
+    """What is sent at once: a prompt, a step's chunk, or each layer of it; default: the connector's way."""
+    first_token: Literal["decode", "prefill", "relayed"] | None = None
+    """Which side makes and tells it, or made by prefill and told by decode; default: the connector's way."""
     link: LinkName | None = None
     """A name of `sim list links`."""
     bandwidth: BytesPerSecond | None = None
-    """Of one direction."""
+    """Of one direction, of a replica or accelerator."""
+    per: Literal["replica", "accelerator"] | None = None
+    """What has such a link: each replica as a whole (the default), or each of its accelerators."""
     latency: SecondsOrZero | None = None
     """Of one message."""
 

@@ -165,6 +165,12 @@ def test_a_disaggregated_fleet(problems: Problems, minimal: Path) -> None:
         (["fleet.transfer=null"], "fleet: transfer is missing"),
         (["fleet.transfer.latency=null"], "fleet.transfer: no link"),
         (["fleet.transfer.link=nowhere"], "fleet.transfer.link: unknown link 'nowhere'"),
+        (["fleet.transfer.connector=nxil"], "unknown connector 'nxil'; allowed: distserve, mooncake"),
+        (["fleet.transfer.sends=layer"], "fleet.transfer.sends: sends layer without push"),
+        (
+            ["fleet.transfer.connector=sglang", "fleet.transfer.push=false"],
+            "fleet.transfer.push: sends chunk without push",
+        ),
         (["fleet.pools.decode=null"], "a prefill pool without a decode pool"),
         (["fleet.pools.prefill=null"], "a decode pool without a prefill pool"),
         (
@@ -175,3 +181,27 @@ def test_a_disaggregated_fleet(problems: Problems, minimal: Path) -> None:
 )
 def test_a_disaggregated_fleet_is_whole(problems: Problems, sets: list[str], said: str) -> None:
     assert said in str(problems(DISAGGREGATED, *sets)[0])
+
+
+@pytest.mark.parametrize(
+    ("transfer", "way"),
+    [
+        ("connector: NixlConnector", ("nixl", False, "prompt", "decode")),
+        ("connector: sglang", ("sglang", True, "chunk", "relayed")),
+        ("connector: distserve", ("distserve", False, "prompt", "prefill")),
+        (
+            "connector: mooncake-layerwise, first_token: prefill",
+            ("mooncake-layerwise", True, "layer", "prefill"),
+        ),
+        ("push: true, sends: layer", ("nixl", True, "layer", "decode")),
+    ],
+)
+def test_a_connector_is_a_way_to_hand_over_and_each_part_can_be_set(
+    problems: Problems, minimal: Path, transfer: str, way: tuple[str, bool, str, str]
+) -> None:
+    sets = f"fleet.transfer={{bandwidth: 1 GB/s, latency: 1 us, {transfer}}}"
+    assert not problems(DISAGGREGATED, sets)
+    found = load(minimal.parent / "child.yaml", [sets]).fleet.transfer
+    assert found is not None
+    assert (found.connector, found.push, found.sends, found.first_token) == way
+    assert found.per == "replica"

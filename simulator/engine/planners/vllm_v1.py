@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from simulator.engine.batch import Batch
 from simulator.engine.fast import run_from_totals
+from simulator.engine.loads import go_on, start_load
 from simulator.engine.request import Request
 from simulator.engine.runs import ENDLESS
 from simulator.engine.step import Step, added
@@ -199,9 +200,13 @@ def _admit(batch: Batch, step: Step, budget: int, threshold: int, held: bool) ->
             aside.append(waiting.take())
             continue
         if request.remote and not ready:
-            if not _start_load(batch, step, request):
+            if not start_load(batch, step, request):
                 break
             waiting.take()
+            continue
+        if request.ahead:
+            go_on(batch, step, ready.pop(0))
+            budget -= 1
             continue
         tokens = _fits(batch, request, budget, threshold, held)
         if not tokens:
@@ -270,21 +275,3 @@ def _take_in(batch: Batch, step: Step, request: Request, tokens: int) -> None:
         step.finals = added(step.finals, request)
     else:
         batch.prefilling.append(request)
-
-
-def _start_load(batch: Batch, step: Step, request: Request) -> bool:
-    """R82: take the blocks of the whole prompt and wait for its KV; False if they are not free."""
-    cache, block = batch.cache, batch.args.block_size
-    hit = cache.lookup(request, request.prompt) if request.findable else 0
-    blocks = -(-request.prompt // block) - request.hit_blocks + request.evictable
-    blocks += sum(-(-other.target // block) - -(-other.computed // block) for other in batch.prefilling)
-    if batch.running:
-        blocks += batch.watermark
-    if blocks > cache.free:
-        return False
-    cache.admit(request, request.prompt)
-    batch.holding[request] = None
-    request.load_order = batch.loads
-    batch.loads += 1
-    step.loads = added(step.loads, (request, request.prompt - hit))
-    return True
