@@ -5,14 +5,15 @@ Verbs are imported when they are called: `sim --help` reads this file and click,
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TextIO
 
 import click
 
@@ -96,28 +97,61 @@ def main(args: Sequence[str] | None = None) -> None:
     from simulator.interrupt import end_as_interrupted
 
     end_as_interrupted()
+    sys.stdout = Output(sys.stdout) if sys.stdout else open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  # for good
+    sys.stderr = sys.stderr or sys.stdout
     code = execute(args)
-    with suppress(OSError):  # nobody reads any more
+    try:
         sys.stdout.flush()
+    except OSError as error:
+        code = _told(error)
+    with suppress(OSError):  # there is nobody left to tell
         sys.stderr.flush()
     os._exit(code)
 
 
+class Output:
+    """A stream whose reader may leave (`| head`): what comes then is for nobody, and the command ends as it
+    would have, with its own exit code.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+
+    def write(self, text: str) -> int:
+        with self._unread():
+            self.stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with self._unread():
+            self.stream.flush()
+
+    @contextmanager
+    def _unread(self) -> Iterator[None]:
+        try:
+            yield
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self.stream.fileno())
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+
 def execute(args: Sequence[str] | None = None) -> int:
     """Runs a command line and tells what went wrong; the exit code."""
-    stdout = sys.stdout
     try:
         result = sim.main(args=None if args is None else list(args), prog_name="sim", standalone_mode=False)
         return result if isinstance(result, int) else errors.OK
     except SystemExit as end:
-        if sys.stdout is not stdout:  # click swaps it, then exits with 1, when the reader has gone
-            return errors.OK
         return end.code if isinstance(end.code, int) else errors.DEFECT
     except (KeyboardInterrupt, click.Abort):
         say("interrupted")
         return errors.INTERRUPTED
     except Exception as error:
         return _told(error)
+
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 
 
 def _told(error: Exception) -> int:
@@ -127,6 +161,9 @@ def _told(error: Exception) -> int:
         return errors.BAD_INPUT
     if isinstance(error, click.ClickException):
         error.show()
+        return errors.BAD_INPUT
+    if isinstance(error, OSError) and error.errno in NO_ROOM:
+        say(f"{error.filename or 'the output'}: cannot be written: {os.strerror(error.errno)}")
         return errors.BAD_INPUT
     say(_defect(error))
     return errors.DEFECT

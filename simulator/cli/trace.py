@@ -53,14 +53,15 @@ def import_trace(
     """
     from dataclasses import replace
 
+    from simulator.results.atomic import replacing_file
     from simulator.workload.formats.parquet import write
     from simulator.workload.reading import read_trace
 
     load = read_trace(path, kind, dict(map(_option, options)), skip_bad_rows=skip_bad_rows)
     origin = {name: text for name, text in told.items() if text}
     load = replace(load, provenance=load.provenance | origin)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    write(load, out)
+    with replacing_file(out) as new:
+        write(load, new)
     if as_json:
         click.echo(json.dumps(_report(load, out), indent=2, ensure_ascii=False))
     elif not quiet:

@@ -91,16 +91,21 @@ def runs(
     each run's scenario is rebuilt from what was recorded of it. The last line has the medians over all rows.
     """
     from simulator.report.measured import progress
+    from simulator.results.atomic import replacing_file, writable
     from simulator.study.measured.validate import validate as simulated
 
     settings = _settings(seeds, accelerator, client_latency)
+    if out is not None:
+        writable(out.parent)
     with progress(not quiet) as done:
         report = simulated(list(paths), settings, sets, limit, workers, done)
     if out is not None:
         from simulator.report.measured_page import page
         from simulator.study.measured.published import compare
 
-        out.write_text(page(report, compare(list(paths), report.outcomes), settings), encoding="utf-8")
+        text = page(report, compare(list(paths), report.outcomes), settings)
+        with replacing_file(out) as new:
+            new.write_text(text, encoding="utf-8")
     _print_runs(report, as_json, quiet)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
@@ -21,13 +22,35 @@ def replacing(target: Path, kind: str, mark: str) -> Iterator[Path]:
     if target.exists() and not of_kind(target, mark):
         raise InputError(Problem(str(target), f"is there and is no {kind}", "a new folder, or an older one"))
     writable(target.parent)
-    with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as temporary:
+    with (
+        _told(target),
+        tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as temporary,
+    ):
         new = Path(temporary, "new")
         new.mkdir()
         yield new
         if target.exists():
             os.replace(target, Path(temporary, "old"))
         os.replace(new, target)
+
+
+@contextmanager
+def _beside(target: Path) -> Iterator[str]:
+    """A folder on the same disk, gone at the end."""
+    with _told(target), tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as new:
+        yield new
+
+
+@contextmanager
+def _told(target: Path) -> Iterator[None]:
+    """A disk that is full meanwhile as an InputError; what was begun is gone."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        what = f"cannot be written: {os.strerror(error.errno)}"
+        raise InputError(Problem(str(target), what, "a place with room", "nothing is kept of it")) from None
 
 
 def writable(parent: Path) -> None:
@@ -55,8 +78,15 @@ def replacing_file(target: Path) -> Iterator[Path]:
     """
     if target.is_dir():
         raise InputError(Problem(str(target), "is a folder", "the name of a file"))
+    if target.exists() and not target.is_file():
+        with _told(target):
+            yield target  # a device or a pipe stays what it is
+        return
     writable(target.parent)
-    with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as temporary:
+    with (
+        _told(target),
+        tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as temporary,
+    ):
         new = Path(temporary, target.name)
         yield new
         os.replace(new, target)

@@ -230,8 +230,11 @@ def test_how_a_command_ends(
     assert said in capsys.readouterr().err
 
 
-def test_a_reader_that_stops_early_is_no_fault() -> None:
-    command = [*PROGRAM, "schema"]
+@pytest.mark.parametrize("verb", ["schema", "run"])
+def test_a_reader_that_stops_early_is_no_fault(verb: str, scenario: Path) -> None:
+    """Nothing is said, and the command ends as it would have: an SLO that was missed is still told."""
+    missed = ["run", str(scenario), "--set", "slo.ttft=1 us", "--assert", "--out", str(scenario.parent / "r")]
+    command = [*PROGRAM, *(missed if verb == "run" else [verb])]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENVIRONMENT
     ) as process:
@@ -239,7 +242,31 @@ def test_a_reader_that_stops_early_is_no_fault() -> None:
         assert process.stderr is not None
         process.stdout.close()
         assert process.stderr.read() == b""
-    assert process.returncode == errors.OK
+    assert process.returncode == (errors.SLO_MISSED if verb == "run" else errors.OK)
+
+
+def test_a_closed_output_is_no_fault() -> None:
+    done = subprocess.run(
+        [*PROGRAM, "list", "models"], env=ENVIRONMENT, check=False, preexec_fn=lambda: os.close(1)
+    )
+    assert done.returncode == errors.OK
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+@pytest.mark.parametrize("args", [["schema"], ["list", "models"], ["run"]])
+def test_a_full_disk_behind_the_output_is_told(args: list[str], scenario: Path) -> None:
+    run = ["run", str(scenario), "--out", str(scenario.parent / "r")]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [*PROGRAM, *(run if args == ["run"] else args)],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            env=ENVIRONMENT,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == errors.BAD_INPUT
+    assert done.stderr == "the output: cannot be written: No space left on device\n"
 
 
 def test_a_verb_may_return_its_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
