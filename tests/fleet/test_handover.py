@@ -171,3 +171,19 @@ def test_every_connector_of_the_catalogue_serves(name: str) -> None:
     made = fleet(1e9, push=known.push, sends=known.sends, first_token=known.first_token)
     result = simulate(made, load=poisson(5.0, 50, 400, 10)).requests
     assert set(result["state"].to_pylist()) == {"finished"}
+
+
+def test_time_per_token_collapses_first_then_ttft() -> None:
+    """A decode side too slow for what comes: first tokens are told until prefill is full."""
+    made = fleet(first_token="prefill")
+    slow = replace(made.fleet.pools[1].engine, max_num_seqs=8)
+    small = replace(made.fleet.pools[0].engine, num_gpu_blocks_override=1201, max_model_len=4096)
+    pools = (replace(made.fleet.pools[0], engine=small), replace(made.fleet.pools[1], engine=slow))
+    found = columns(replace(made, fleet=replace(made.fleet, pools=pools)), poisson(40.0, 1000, 160, 40))
+    tpot, ttft = found["tpot_s"], found["ttft_s"]
+    # 20 requests/s too many: 120 prompts of 10 blocks are held after 6 s, which is 240 requests
+    early, middle, late = slice(5, 25), slice(130, 180), slice(600, 900)
+    assert tpot[middle].mean() > 2 * tpot[early].mean()
+    assert ttft[middle].mean() < 2 * ttft[early].mean()
+    assert ttft[late].mean() > 50 * ttft[early].mean()
+    assert tpot[late].mean() == pytest.approx(tpot[250:500].mean(), rel=0.2)  # as long as the memory lasts

@@ -164,14 +164,16 @@ def _fleet(
 
 def _transfer(row: Row, accelerator: str, marks: list[str]) -> dict[str, Any]:
     """The link between the pools: a nominal bandwidth that the row names, else the accelerators' own."""
-    if "nixl" not in row.text("engine_args").lower():
+    connector = "distserve" if row.text("engine").startswith("distserve") else "nixl"
+    if connector not in row.text("engine_args").lower() + row.text("engine"):
         marks.append("handed over as with NIXL")
     nominal = re.search(r"of a nominal ([\d.]+ GB/s)", row.text("notes"))
     if nominal:
-        return {"bandwidth": nominal[1], "latency": "30 us"}
+        return {"connector": connector, "bandwidth": nominal[1], "latency": "30 us"}
     device: catalog.Accelerator = catalog.load("accelerators", accelerator)
     marks.append(f"the link between pools is {accelerator}'s {device.scaleup_kind}, none is recorded")
-    return {"bandwidth": device.scaleup_bytes_per_s, "latency": "20 us"}
+    width = {"bandwidth": device.scaleup_bytes_per_s, "per": "accelerator"}
+    return {"connector": connector, "latency": "20 us", **width}
 
 
 def _pools(row: Row) -> dict[str, Pool]:

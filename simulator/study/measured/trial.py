@@ -20,9 +20,6 @@ from simulator.study.measured.loads import Load, load
 from simulator.study.measured.records import Records, Series, records, series
 from simulator.study.measured.rows import WHOLE, Lacks, Row
 
-# Engines whose client has its first token from the prefill side.
-FIRST_TOKEN_FROM_PREFILL = "distserve"
-
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -89,37 +86,28 @@ def _trial(rows: Sequence[Row], settings: Settings) -> list[Outcome]:
     deployed = started(deployed, rows[0], settings.accelerator, longest)
     if loads[0].drawn:
         loads += [load(rows, recorded, seed) for seed in range(1, settings.seeds)]
-    prefill_first = rows[0].text("engine").startswith(FIRST_TOKEN_FROM_PREFILL)
-    found = [(drawn, _simulated(drawn, deployed, settings, prefill_first)) for drawn in loads]
+    found = [(drawn, _simulated(drawn, deployed, settings)) for drawn in loads]
     return [_outcome(row, rows, found, deployed, recorded, curve) for row in rows]
 
 
 Found = Sequence[tuple[Load, tuple[Requests, Floats]]]
 
 
-def _simulated(
-    drawn: Load, deployed: Deployment, settings: Settings, prefill_first: bool
-) -> tuple[Requests, Floats]:
+def _simulated(drawn: Load, deployed: Deployment, settings: Settings) -> tuple[Requests, Floats]:
     result = simulate(deployed.scenario, load=drawn.requests)
     if not result.complete:
         raise KeyboardInterrupt
     stuck = int(np.isnan(values(result.requests["finish_s"])).sum())
     if stuck:
         raise Lacks(f"a simulation that ends: {stuck} requests never finish")
-    return of_result(result, settings, prefill_first)
+    return of_result(result, settings)
 
 
-def of_result(result: RunResult, settings: Settings, prefill_first: bool) -> tuple[Requests, Floats]:
-    """The requests of a simulated run [n], all of them finished, and seconds of each being decoded.
-
-    prefill_first: the client has its first token from the prefill side, before the hand-over.
-    """
+def of_result(result: RunResult, settings: Settings) -> tuple[Requests, Floats]:
+    """The requests of a simulated run [n], all of them finished, and seconds of each being decoded."""
     table, wait = result.requests, settings.client_s
     sent, e2e, output = (values(table[name]) for name in ("sent_s", "e2e_s", "emitted"))
     ttft = values(table["ttft_s"])
-    if prefill_first:
-        handed = values(table["prefill_end_s"]) - sent
-        ttft = np.where(np.isnan(handed), ttft, handed)
     with np.errstate(divide="ignore", invalid="ignore"):
         tpot = np.where(output > 1, (e2e - ttft) / (output - 1), np.nan)
     requests = Requests(sent, ttft + wait, tpot, e2e + wait, output.astype(np.float64))
