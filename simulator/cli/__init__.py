@@ -31,7 +31,9 @@ VERBS = {
     "run": Verb("run:run", "Simulate a scenario, print its table, write a run folder."),
     "compare": Verb("compare:compare", "The same requests through several designs: what changes, and why."),
     "report": Verb("report:report", "Write the page of a run or a comparison again, from its folder."),
-    "explain": Verb("explain:explain", "Where one request's latency went."),
+    "explain": Verb(
+        "explain:explain", "Where a request's latency went, what the slowest share, what limits a pool."
+    ),
     "export": Verb("export:export", "A run for other tools: Perfetto, vllm bench, AIPerf, CSV, Prometheus."),
     "trace": Verb("trace:trace", "Production traces: import from any known format."),
     "roofline": Verb(

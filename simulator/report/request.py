@@ -10,7 +10,7 @@ from simulator.results.waterfall import Explanation
 if TYPE_CHECKING:
     from rich.console import Console
 
-_SHOWN = {
+PARTS = {
     "queue_s": ("queue", "yellow"),
     "prefill_own_s": ("prefill, its own", "cyan"),
     "prefill_shared_s": ("prefill, others'", "magenta"),
@@ -34,7 +34,7 @@ def show(explanation: Explanation, name: str, console: Console) -> None:
     console.print(Text(f"Request {row['request']} of {name}: {_end(row)}", style="bold"))
     console.print(Text(_what(row)))
     width = max(10, min(console.width, 100) - 57)
-    for part, (label, colour) in _SHOWN.items():
+    for part, (label, colour) in PARTS.items():
         if row[part] is not None and (row[part] or part in _ALWAYS):
             line = Text(f"  {label:17} {time(row[part]):>9}  ")
             line.append(bar(row[part] / row["e2e_s"] if row["e2e_s"] else 0.0, width), style=colour)

@@ -11,7 +11,7 @@ from simulator.results.summary import summarise
 from simulator.scenario.load import load
 from simulator.study.replicate import How, replicate
 
-SCENARIOS = Path(__file__).parents[2] / "scenarios"
+SCENARIOS = Path(__file__).parents[1] / "scenarios"
 SMALL = ("workload.synthetic.requests=300", "run.warmup=0")
 TIGHT = (
     "fleet.pools.serve.replicas=1",
