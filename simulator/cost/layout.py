@@ -103,8 +103,20 @@ def _mlps(plan: Plan, tokens: float) -> list[Counted]:
         router = ops.gemm("router", tokens, (model.num_experts, model.hidden_size), 2.0, 2.0)
         found.append((router, model.moe_layers))
         found += [(_gemm(plan, m, tokens), model.moe_layers) for m in shape.shared_matrices(model, plan.tp)]
-        found.append((_experts(plan, tokens * plan.dp), model.moe_layers))
+        found.append(experts(plan, tokens))
     return found
+
+
+def experts(plan: Plan, tokens: float) -> Counted:
+    """The routed experts, with `tokens` on each data-parallel rank."""
+    return _experts(plan, tokens * plan.dp), plan.model.moe_layers
+
+
+def exchange(plan: Plan, tokens: float) -> Counted:
+    """Sending `tokens` tokens of a data-parallel rank to their experts, and back."""
+    model = plan.model
+    routed = tokens * model.hidden_size * ops.ACTIVATION * min(model.num_experts_per_tok, plan.expert_ranks)
+    return ops.collective("dispatch_combine", "alltoall", routed), 2.0 * model.moe_layers
 
 
 def _experts(plan: Plan, tokens: float) -> Op:
@@ -157,8 +169,7 @@ def _collectives(plan: Plan, tokens: float) -> list[Counted]:
     if plan.tp > 1:
         found.append((ops.collective("all_reduce", "all_reduce", size), 2.0 * model.num_hidden_layers + 1.0))
     if plan.dp > 1 and model.moe_layers:
-        routed = size * min(model.num_experts_per_tok, plan.expert_ranks)
-        found.append((ops.collective("dispatch_combine", "alltoall", routed), 2.0 * model.moe_layers))
+        found.append(exchange(plan, tokens))
     if plan.pp > 1:
         found.append((ops.collective("stage_hand_over", "send", size), plan.pp - 1.0))
     return found

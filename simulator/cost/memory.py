@@ -17,11 +17,10 @@ GB = 1e9
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Bytes of the fullest worker, and blocks of the whole replica (the null block, which is never used,
-    included).
+    """Bytes of the fullest worker, and blocks of one engine (the null block, which is never used, included).
 
-    num_gpu_blocks counts all data-parallel ranks; a block holds block_size tokens' keys and values of all
-    layers.
+    A block holds block_size tokens' keys and values of all layers. engines: data-parallel ranks, each an
+    engine with blocks of its own.
     """
 
     num_gpu_blocks: int
@@ -36,11 +35,12 @@ class Memory:
     block_bytes: float
     kv_bytes_per_token: float
     source: str
+    engines: int = 1
 
     @property
     def kv_tokens(self) -> int:
-        """Tokens that the KV cache holds."""
-        return (self.num_gpu_blocks - 1) * self.block_size
+        """Tokens that the KV caches of the replica hold."""
+        return self.engines * (self.num_gpu_blocks - 1) * self.block_size
 
 
 def fit(
@@ -52,7 +52,7 @@ def fit(
     if found:
         raise InputError(found)
     memory = measure(model, accelerator, layout, engine)
-    if shortfall(memory, engine, layout) > 0:
+    if shortfall(memory, engine) > 0:
         raise InputError(_too_small(model, accelerator, layout, engine, where=where))
     return memory
 
@@ -64,12 +64,15 @@ def measure(model: ModelSpec, accelerator: Accelerator, layout: Layout, engine: 
     activations = activation_bytes(model.shape, engine, layout)
     graph = constants["graph_bytes_per_size"] * len(graphs.capture_sizes(engine, accelerator))
     outside = constants["non_framework_bytes"]
-    outside += constants["communication_bytes"] if layout.accelerators > 1 else 0.0
+    linked = (
+        layout.accelerators if model.shape.moe_layers else layout.accelerators // layout.data_parallel_size
+    )
+    outside += constants["communication_bytes"] if linked > 1 else 0.0
     requested = math.ceil(accelerator.hbm_bytes * engine.gpu_memory_utilization)
     kv = engine.kv_cache_memory_bytes or requested - weights - activations - graph - outside
     per_token = kv_bytes_per_token_per_rank(model, layout, engine)
     block = per_token * engine.block_size
-    blocks = max(0, math.floor(kv / block)) * layout.data_parallel_size
+    blocks = max(0, math.floor(kv / block))
     if engine.num_gpu_blocks_override is not None:
         blocks, kv = engine.num_gpu_blocks_override, engine.num_gpu_blocks_override * block
     return Memory(
@@ -85,20 +88,20 @@ def measure(model: ModelSpec, accelerator: Accelerator, layout: Layout, engine: 
         block,
         per_token,
         constants["source"],
+        layout.data_parallel_size,
     )
 
 
-def shortfall(memory: Memory, engine: EngineArgs, layout: Layout) -> float:
+def shortfall(memory: Memory, engine: EngineArgs) -> float:
     """Bytes a worker that are missing for weights, working memory and one request of max_model_len; ≤ 0: it
     fits.
 
     A given number of blocks only has to hold that request beside the null block.
     """
-    ranks = layout.data_parallel_size
     needed = math.ceil(engine.max_model_len / engine.block_size) + 1
-    missing = (needed - memory.num_gpu_blocks // ranks) * memory.block_bytes
+    missing = (needed - memory.num_gpu_blocks) * memory.block_bytes
     if engine.num_gpu_blocks_override is not None or engine.kv_cache_memory_bytes is not None:
-        held = memory.weight_bytes + memory.activation_bytes + memory.kv_bytes / ranks
+        held = memory.weight_bytes + memory.activation_bytes + memory.kv_bytes
         return max(missing, held - memory.hbm_bytes)
     return needed * memory.block_bytes - memory.kv_bytes if missing > 0 else missing
 
@@ -161,12 +164,12 @@ def _too_small(
     model: ModelSpec, accelerator: Accelerator, layout: Layout, engine: EngineArgs, *, where: str
 ) -> Problem:
     memory = measure(model, accelerator, layout, engine)
-    missing = shortfall(memory, engine, layout) / GB
+    missing = shortfall(memory, engine) / GB
     if engine.num_gpu_blocks_override is not None or engine.kv_cache_memory_bytes is not None:
         given = "num_gpu_blocks_override" if engine.num_gpu_blocks_override else "kv_cache_memory_bytes"
         room = f"{memory.num_gpu_blocks} blocks of {engine.block_size} tokens, one of them never used"
         what = f"one request of max_model_len {engine.max_model_len} does not fit {given}: {room}"
-        held = memory.weight_bytes + memory.activation_bytes + memory.kv_bytes / layout.data_parallel_size
+        held = memory.weight_bytes + memory.activation_bytes + memory.kv_bytes
         if held > memory.hbm_bytes:
             what = f"{given} with the weights is {(held - memory.hbm_bytes) / GB:.1f} GB over the memory"
         return Problem(where, what, "", _way_out(model, accelerator, layout, engine))
@@ -201,4 +204,4 @@ def _way_out(model: ModelSpec, accelerator: Accelerator, layout: Layout, engine:
 
 
 def _fits(model: ModelSpec, accelerator: Accelerator, layout: Layout, engine: EngineArgs) -> bool:
-    return shortfall(measure(model, accelerator, layout, engine), engine, layout) <= 0
+    return shortfall(measure(model, accelerator, layout, engine), engine) <= 0

@@ -174,6 +174,10 @@ class Roofline:
         """Time of a step outside its kernels."""
         return self._step_s + self._sequence_s * sequences
 
+    def least_s(self, work: Work) -> float:
+        """No step without a CUDA graph is shorter: the host launches its kernels one by one."""
+        return self._launch_s + self.overhead_s(work.decodes + len(work.chunks))
+
     def _segment(self, decodes: int, keys: int) -> Segment:
         segments = self._lines.get(decodes)
         if segments is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from simulator.cost import graphs
-from simulator.cost.layout import Counted, head_ops, token_ops
+from simulator.cost.layout import Counted, exchange, experts, head_ops, token_ops
 from simulator.cost.rates import Rates
 
 GRID = 64
@@ -33,6 +33,7 @@ class TokenCosts:
         self.by_tokens: dict[int, Cost] = {}
         self.by_samples: dict[int, Cost] = {0: (0.0, 0.0, 0.0)}
         self._at: dict[int, Cost] = {}
+        self._shared: dict[tuple[int, int], Cost] = {}
 
     def fill(self, tokens: int) -> Cost:
         """The cost of so many tokens, kept in by_tokens."""
@@ -47,6 +48,18 @@ class TokenCosts:
     def fill_samples(self, samples: int) -> Cost:
         """The cost of the output head over so many rows, kept in by_samples."""
         found = self.by_samples[samples] = self._cost(head_ops(self.rates.plan, samples))
+        return found
+
+    def shared(self, tokens: int, sent: int) -> Cost:
+        """Of what by_tokens holds: the experts with `tokens` tokens on each data-parallel rank, and the
+        exchange with them of a rank's `sent` tokens."""
+        found = self._shared.get((tokens, sent))
+        if found is None:
+            plan = self.rates.plan
+            parts = [(weight, self._cost([experts(plan, at)])) for at, weight in self.worked(tokens)]
+            parts += [(weight, self._cost([exchange(plan, at)])) for at, weight in self.worked(sent)]
+            seconds, flops, moved = (sum(weight * cost[i] for weight, cost in parts) for i in range(3))
+            found = self._shared[tokens, sent] = (seconds, flops, moved)
         return found
 
     def worked(self, tokens: int) -> list[tuple[int, float]]:

@@ -40,6 +40,9 @@ class Engine(Protocol):
     watchers: list[Callable[[int], None]]
 
     @property
+    def waiting(self) -> int: ...
+
+    @property
     def queued_tokens(self) -> int: ...
 
     def submit(self, request: Request, now: float) -> None: ...

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from simpy import Environment
 from simpy.events import Event
 
-FINISH, CONTROL, DELIVER, PLAN, OBSERVE = (phase << 32 for phase in range(5))
-"""Steps end; failures and scaling; arrivals and transfers; next steps; probes."""
+FINISH, CONTROL, DELIVER, PLAN, START, OBSERVE = (phase << 32 for phase in range(6))
+"""Steps end; failures and scaling; arrivals and transfers; next steps; those taken together; probes."""
 
 
 class Alarm(Event):

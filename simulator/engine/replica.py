@@ -10,11 +10,12 @@ is made at the end of step k, before k's outputs are processed, from those who h
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from simpy import Environment
 from simpy.events import Event, EventPriority
 
-from simulator.cost.work import CostModel, Work
+from simulator.cost.work import CostModel, Price, Work
 from simulator.engine import stuck
 from simulator.engine.batch import Batch
 from simulator.engine.clocks import Clocks
@@ -39,6 +40,9 @@ from simulator.engine.step import Step
 from simulator.results.record import Recorder
 from simulator.units import on_grid
 
+if TYPE_CHECKING:
+    from simulator.engine.lock_step import Group
+
 POLL_S = 0.0009765625  # a millisecond, on the time grid
 Plan = Callable[[Batch, bool], Step]
 
@@ -48,14 +52,14 @@ class Replica:
 
     step: what runs now (the first of `repeat` equal ones), None when idle; next: planned ahead (async);
     anchor: the run of decode-only steps that `step` belongs to; unseen: since the last plan something
-    happened that the next one may use.
+    happened that the next one may use; group: ranks that it steps together with.
     """
 
     __slots__ = (
         "alarm", "anchor", "arriving", "batch", "begin_load", "clocks", "computing", "copy_s", "cost",
-        "drought", "due", "end_s", "ended", "env", "exact", "finish_first", "index", "leaps", "name",
-        "next", "outstanding", "plan", "plan_last", "recorder", "released", "repeat", "role", "start_s",
-        "step", "steps", "totals", "unseen", "used", "waiting_tokens", "watchers",
+        "drought", "due", "end_s", "ended", "env", "exact", "finish_first", "group", "index", "leaps",
+        "name", "next", "outstanding", "plan", "plan_last", "recorder", "released", "repeat", "role",
+        "start_s", "step", "steps", "totals", "unseen", "used", "waiting_tokens", "watchers",
     )  # fmt: skip
 
     def __init__(
@@ -93,6 +97,7 @@ class Replica:
         self.begin_load: Callable[[Engine, Request, int, float], None] | None = None
         self.computing: Callable[[Step, float, float], None] | None = None
         self.watchers: list[Callable[[int], None]] = []
+        self.group: Group | None = None
         self.outstanding = 0
         self.step: Step | None = None
         self.next: Step | None = None
@@ -133,8 +138,10 @@ class Replica:
             self._poll(now)
 
     def _poll(self, now: float) -> None:
-        """An idle engine looks at its transfers every millisecond (R87)."""
-        if not self.due:
+        """An idle engine looks at its transfers every millisecond (R87), in a group at every step (R104)."""
+        if self.group is not None:
+            self._plan_soon()
+        elif not self.due:
             ticks = (now - self.end_s) // POLL_S + 1
             at = max(self.end_s + ticks * POLL_S, now)
             self.env.schedule(Alarm(self.env, self._on_poll), self.plan_last, at - now)
@@ -144,6 +151,11 @@ class Replica:
             self._on_plan(event)
 
     # ── what routers see ──────────────────────────────────────────────────────────────────────────
+
+    @property
+    def waiting(self) -> int:
+        """Requests that are here but in no batch."""
+        return self.outstanding - len(self.batch.running)
 
     @property
     def queued_tokens(self) -> int:
@@ -176,10 +188,16 @@ class Replica:
         """Requests that have not ended here."""
         return inside(self)
 
+    def look(self) -> None:
+        """Something may be there to plan for, and nothing runs."""
+        self._plan_soon()
+
     def _plan_soon(self) -> None:
-        if not self.due:
-            self.due = True
-            self.env.schedule(Alarm(self.env, self._on_plan), self.plan_last)
+        if self.due or (self.group is not None and self.group.running):
+            return
+        self.due = True
+        wait_s = 0.0 if self.group is None else self.group.wait_s(self.env.now)
+        self.env.schedule(Alarm(self.env, self._on_plan), self.plan_last, wait_s)
 
     def _cut(self, now: float) -> None:
         """End the leap at the first boundary from now on; async: at the one after, since that step is
@@ -209,12 +227,14 @@ class Replica:
         assert step is not None
         now = env.now
         repeat = self.repeat
+        if self.group is not None:
+            self.group.over(now)
         self._count(step)
         index = batch.step - 1
         clocks = self.clocks
         if clocks.odd:
             clocks.odd_gaps(now - self.start_s, now)
-        if step.chunks or step.copied:
+        if step.chunks or step.copied or self.group is not None:
             clocks.share(step, now - self.start_s)
         if step.finals:
             clocks.first_tokens(step, now)
@@ -321,6 +341,9 @@ class Replica:
         self.step = step
         self.start_s = now
         self.clocks.start(step, self.batch, now)
+        if self.group is not None:
+            self.group.ready()
+            return
         if step.chunks or step.copied:
             if self.anchor is not None:
                 self._close_anchor()
@@ -363,10 +386,19 @@ class Replica:
 
     def _mixed(self, step: Step, now: float) -> float:
         """Price and record a step with prefill in it; returns its length."""
-        self.drought.note(self.name, self.batch, step)
         work = Work(step.decodes, step.context_sum, tuple(step.chunks), step.decodes + len(step.finals))
         price = self.cost.price(work)
         length = on_grid(price.seconds + step.copied * self.copy_s)
+        self._record(step, work, price, length, now)
+        return length
+
+    def run(self, step: Step, work: Work, price: Price, length: float) -> None:
+        """The planned step starts, and lasts as long as its group says."""
+        self._record(step, work, price, length, self.start_s)
+        self._wake(self.start_s + length, self.start_s)
+
+    def _record(self, step: Step, work: Work, price: Price, length: float, now: float) -> None:
+        self.drought.note(self.name, self.batch, step)
         clocks = self.clocks
         clocks.stretching_s = length if step.alone and clocks.pauses.groups else 0.0
         if work.decodes:
@@ -377,7 +409,6 @@ class Replica:
             self.computing(step, length, now)
         used = self.batch.cache.total - self.batch.cache.free
         self.recorder.step_runs.append(mixed_row(self.index, now, length, step, work, price, used))
-        return length
 
     def _close_anchor(self) -> None:
         """Record the run of decode-only steps that is over."""

@@ -20,6 +20,7 @@ from simulator.engine.step import Step
 from simulator.fleet.fanout import Way
 from simulator.fleet.link import Flow, Network, Port
 from simulator.fleet.pool import Pool, Router
+from simulator.fleet.ranks import Ranks, engines
 
 
 @dataclass(slots=True)
@@ -69,20 +70,23 @@ class Stage:
     def __init__(self, pool: Pool, router: Router) -> None:
         self.pool = pool
         self._router = router
-        self._places = {replica.index: place for place, replica in enumerate(pool.replicas)}
+        self._places = {
+            engine.index: place for place, target in enumerate(pool.replicas) for engine in engines(target)
+        }
         if router.changed is None:
             return
         if pool.view_delay_s:
             pool.renewed = self.renewed
         else:
-            for replica in pool.replicas:
-                replica.watchers.append(self.changed)
+            for target in pool.replicas:
+                for engine in engines(target):
+                    engine.watchers.append(self.changed)
 
     def choose(self, request: Request, now: float) -> Engine:
         """The replica that the request goes to; it counts as one of the pool's from now on."""
-        replica = self.pool.replicas[self._router.choose(request, now)]
+        target = self.pool.replicas[self._router.choose(request, now)]
         self.pool.in_system += 1
-        return replica
+        return target.choose(request, now) if isinstance(target, Ranks) else engines(target)[0]
 
     def left(self, replica: Engine) -> None:
         """A request has left that replica."""

@@ -34,18 +34,18 @@ def limits(
     times = Times(float(np.ptp(sent)) if len(sent) else 0.0, elapsed_s)
     found, first = {}, 0
     for pool in priced:
-        indices = range(first, first + pool.spec.replicas)
+        indices = range(first, first + pool.spec.engines)
         found[pool.spec.name] = _limits(pool, recorder, indices, _ports(pool, indices, transfer), times)
-        first += pool.spec.replicas
+        first += pool.spec.engines
     return found
 
 
 def _ports(pool: Priced, indices: range, transfer: Transfer | None) -> list[Port]:
-    """Those that the pool's transfers pass."""
+    """Those that the pool's transfers pass; data-parallel ranks of a replica share one."""
     if transfer is None:
         return []
     side = transfer.out if pool.spec.role == "prefill" else transfer.into
-    return [side[index] for index in indices]
+    return list({id(side[index]): side[index] for index in indices}.values())
 
 
 def _limits(pool: Priced, recorder: Recorder, indices: range, ports: list[Port], times: Times) -> PoolLimits:

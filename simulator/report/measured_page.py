@@ -185,7 +185,7 @@ LIMITS = """## Limits
   says what that costs.
 - Pipelines run one batch at a time through all stages. The real engine has as many in flight as there are
   stages, and executors that span hosts add time at each hand-over.
-- Data-parallel ranks are one engine whose busiest rank sets the pace.
+- Data-parallel ranks stand behind one front end that spreads requests as vLLM's does.
 - Closed loops give each user its own requests in turn; real clients let any free slot take the next one.
 - How accelerators without NVLink are connected (peer to peer or through the host, by how many lanes) is
   not recorded; an all-reduce of two such can differ by a factor of three.

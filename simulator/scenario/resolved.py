@@ -45,6 +45,9 @@ class Rules:
     reserves_all: bool = False
     takes_whole_prompts: bool = False
     caches_when_computed: bool = False
+    balancer: str = "inflight"
+    tells_dense_counts: bool = True
+    dp_sync_interval: int = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +108,11 @@ class PoolSpec:
     engine: EngineArgs
     router: Plugin | None
     step_s: float | None
+
+    @property
+    def engines(self) -> int:
+        """Schedulers in all: each data-parallel rank of a replica has its own."""
+        return self.replicas * self.layout.data_parallel_size
 
 
 @dataclass(frozen=True, slots=True)

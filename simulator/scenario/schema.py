@@ -201,7 +201,7 @@ class PoolSection(Section):
     pipeline_parallel_size: Annotated[int, Field(ge=1, le=1024)] = 1
     """Stages into which the layers of one replica are cut."""
     data_parallel_size: Annotated[int, Field(ge=1, le=4096)] = 1
-    """Copies of the attention layers in one replica."""
+    """Engines in one replica, each with its own queue and KV cache; a mixture's share their experts."""
     enable_expert_parallel: bool = False
     """Whether experts are spread over accelerators whole, in place of each being cut."""
     router: Router | None = None

@@ -24,6 +24,19 @@ def _found(scenario: Any) -> Iterator[tuple[tuple[str, ...], str, str]]:
         if pool.role != "both" and catalog.load("presets", pool.engine.preset).planner != "vllm_v1":
             what = f"a {pool.role} pool under preset {pool.engine.preset}"
             yield (*at, "engine", "preset"), what, "a preset of vLLM V1, such as vllm-0.33"
-        for key in ("pipeline_parallel_size", "data_parallel_size"):
-            if getattr(pool, key) > 1:
-                yield (*at, key), f"{key} over 1", "1, with tensor_parallel_size for larger models"
+        if pool.pipeline_parallel_size > 1:
+            what = "pipeline_parallel_size over 1"
+            yield (*at, "pipeline_parallel_size"), what, "1, with tensor_parallel_size for larger models"
+        if pool.data_parallel_size > 1:
+            yield from _ranks(pool, at)
+
+
+def _ranks(pool: Any, at: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str, str]]:
+    key = (*at, "data_parallel_size")
+    if "balancer" not in catalog.load("presets", pool.engine.preset).rules:
+        what = f"data_parallel_size over 1 under preset {pool.engine.preset}"
+        yield key, what, "1, with replicas, or a preset from vllm-0.11 on"
+    if pool.pipeline_parallel_size > 1:
+        yield key, "data_parallel_size over 1 with pipeline_parallel_size over 1", "one of the two"
+    if (pool.engine.prefill_schedule_interval or 1) > 1:
+        yield key, "data_parallel_size over 1 with prefill_schedule_interval over 1", "one of the two"

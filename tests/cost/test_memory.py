@@ -54,11 +54,14 @@ def test_pipeline_stages_hold_their_layers() -> None:
     assert two == pytest.approx(one / 2, rel=0.02)
 
 
-def test_data_parallel_ranks_add_up_their_blocks_and_share_experts() -> None:
+def test_data_parallel_ranks_have_blocks_of_their_own_and_share_experts() -> None:
     model, settings = served("qwen3-30b-a3b"), engine()
     one, four = (memory.fit(model, H100, Layout(1, 1, dp, True), settings) for dp in (1, 4))
-    assert four.num_gpu_blocks > 4 * one.num_gpu_blocks
+    assert four.num_gpu_blocks > one.num_gpu_blocks
+    assert four.kv_tokens == 4 * 16 * (four.num_gpu_blocks - 1)
     assert four.weight_bytes < one.weight_bytes / 2
+    given = memory.fit(model, H100, Layout(1, 1, 4, True), engine(num_gpu_blocks_override=9000))
+    assert (given.num_gpu_blocks, given.kv_tokens) == (9000, 4 * 8999 * 16)
 
 
 def test_narrow_caches_hold_more() -> None:

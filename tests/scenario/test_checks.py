@@ -129,7 +129,14 @@ def test_defaults_written_out_are_no_options_without_effect(problems: Problems) 
     ("pool", "said"),
     [
         ("pipeline_parallel_size: 2", "not supported yet: pipeline_parallel_size over 1"),
-        ("data_parallel_size: 2", "not supported yet: data_parallel_size over 1"),
+        (
+            "data_parallel_size: 2, engine: {preset: vllm-v0}",
+            "not supported yet: data_parallel_size over 1 under preset vllm-v0",
+        ),
+        (
+            "data_parallel_size: 2, engine: {prefill_schedule_interval: 2}",
+            "not supported yet: data_parallel_size over 1 with prefill_schedule_interval over 1",
+        ),
     ],
 )
 def test_not_supported_yet_is_said(problems: Problems, pool: str, said: str) -> None:

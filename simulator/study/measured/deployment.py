@@ -7,13 +7,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from simulator import catalog
-from simulator.cost import memory
 from simulator.errors import InputError
 from simulator.fleet.build import price
 from simulator.scenario.load import validate
 from simulator.scenario.positions import Node, Where
 from simulator.scenario.resolve import resolve
-from simulator.scenario.resolved import Layout, ModelSpec, PoolSpec, Resolved
+from simulator.scenario.resolved import Layout, Resolved
 from simulator.study.measured.engines import Engine, engine
 from simulator.study.measured.rows import Lacks, Row
 
@@ -210,8 +209,6 @@ def _of_layout(layout: Layout) -> list[str]:
     found = []
     if layout.pipeline_parallel_size > 1:
         found.append("pipeline: one batch at a time through all stages")
-    if layout.data_parallel_size > 1:
-        found.append("data-parallel ranks as one engine whose busiest rank sets the pace")
     return found
 
 
@@ -233,29 +230,5 @@ def started(deployed: Deployment, row: Row, accelerator: str, longest: int) -> D
 
 
 def _started(deployed: Deployment) -> Deployment:
-    scenario = deployed.scenario
-    specs = tuple(_all_ranks(scenario.model, spec) for spec in scenario.fleet.pools)
-    scenario = replace(scenario, fleet=replace(scenario.fleet, pools=specs))
-    try:
-        price(scenario)
-    except InputError:
-        if all(spec.layout.data_parallel_size == 1 for spec in specs):
-            raise
-        raise Lacks("a model of so many data-parallel ranks") from None
-    return replace(deployed, scenario=scenario)
-
-
-def _all_ranks(model: ModelSpec, spec: PoolSpec) -> PoolSpec:
-    """The pool with the limits of all data-parallel ranks together. Each rank has its own budget of tokens,
-    so no request has more than that in a step."""
-    ranks, engine = spec.layout.data_parallel_size, spec.engine
-    if ranks == 1:
-        return spec
-    together = replace(
-        engine,
-        max_num_seqs=ranks * engine.max_num_seqs,
-        max_num_batched_tokens=ranks * engine.max_num_batched_tokens,
-        long_prefill_token_threshold=engine.max_num_batched_tokens,
-        num_gpu_blocks_override=memory.fit(model, spec.accelerator, spec.layout, engine).num_gpu_blocks,
-    )
-    return replace(spec, engine=together)
+    price(deployed.scenario)
+    return deployed

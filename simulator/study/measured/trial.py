@@ -177,7 +177,7 @@ def _step_ms(row: Row, measured: dict[str, float], deployed: Deployment) -> floa
     prompt, output = row.number("prompt_tokens_mean"), row.number("output_tokens_mean")
     if rate is None or tpot is None or prompt is None or output is None or len(pools) > 1:
         return None
-    decodes = max(1, round(rate * tpot * output / 1e3 / pools[0].replicas))
+    decodes = max(1, round(rate * tpot * output / 1e3 / pools[0].engines))
     keys = round(decodes * (prompt + output / 2))
     line = price(deployed.scenario)[0].cost.decode_line(decodes, keys)
     return 1e3 * (line.base_s + line.per_token_s * keys)

@@ -76,7 +76,7 @@ def fitting(
 
 
 def fits(found: Replica) -> bool:
-    return memory.shortfall(found.memory, found.cost.engine, found.layout) <= 0
+    return memory.shortfall(found.memory, found.cost.engine) <= 0
 
 
 def replica(model: ModelSpec, accelerator: Accelerator, size: int, settings: Settings) -> Replica:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from measured_index import CLOSED, row
 
-from simulator.cost import memory
 from simulator.errors import InputError
 from simulator.scenario.resolved import Layout
 from simulator.study.measured.deployment import deployment, started
@@ -78,7 +77,7 @@ def test_a_colocated_run_has_as_many_replicas_as_its_accelerators_hold() -> None
     (pool,) = found.scenario.fleet.pools
     assert pool.replicas == 2
     assert pool.layout == Layout(2, 1, 2, True)
-    assert "data-parallel ranks as one engine whose busiest rank sets the pace" in found.marks
+    assert pool.engines == 4
     with pytest.raises(Lacks, match="a layout for its 3 accelerators"):
         deployment(row(CLOSED | {"n_gpus": 3, "tp": 2}))
 
@@ -153,12 +152,8 @@ def test_a_limit_on_lengths_that_does_not_fit_gives_way_to_the_longest_request()
         started(deployment(short), short, "", 5000)
 
 
-def test_data_parallel_ranks_have_their_limits_together() -> None:
+def test_data_parallel_ranks_have_limits_of_their_own() -> None:
     cells = row(CLOSED | {"n_gpus": 4, "dp": 4, "engine_args": "max_num_seqs=64 max_num_batched_tokens=2048"})
-    four = started(deployment(cells), cells, "", 300).scenario.fleet.pools[0].engine
-    assert (four.max_num_seqs, four.max_num_batched_tokens) == (256, 8192)
-    assert four.long_prefill_token_threshold == 2048
-    alone = row(CLOSED | {"engine_args": "max_num_seqs=64 max_num_batched_tokens=2048"})
-    pool, model = (deployment(alone).scenario.fleet.pools[0], deployment(alone).scenario.model)
-    single = memory.fit(model, pool.accelerator, pool.layout, pool.engine).num_gpu_blocks
-    assert four.num_gpu_blocks_override == pytest.approx(4 * single, rel=0.02), "less what NCCL takes"
+    pool = started(deployment(cells), cells, "", 300).scenario.fleet.pools[0]
+    assert (pool.replicas, pool.engines) == (1, 4)
+    assert (pool.engine.max_num_seqs, pool.engine.max_num_batched_tokens) == (64, 2048)
