@@ -131,8 +131,10 @@ def footing(summary: dict[str, Any]) -> Iterator[str]:
     asked, emitted = (sum(each[key] for each in tokens) for key in ("prompts", "emitted"))
     yield f"{requests['all']:,} requests of {asked:,} tokens, {emitted:,} answered: {', '.join(ends)}"
     yield left_out
-    if warmup["short"]:
+    if warmup["short"] and warmup.get("changing"):
         yield "no steady state: latencies keep changing, so MSER-5 finds no end of the warm-up"
+    elif warmup["short"]:
+        yield "too short to tell where the warm-up ends: what is counted may hold some of it"
     yield from queues(summary["saturation"], summary["replications"])
     if summary["precision"]:
         yield precision(summary["precision"])

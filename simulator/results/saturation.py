@@ -35,8 +35,8 @@ def check(sent: Floats, ended: Floats, service: Floats, confidence: float) -> Sa
     """sent, ended: seconds per request, NaN: not ended; service: seconds being served, queueing apart.
 
     Looks at the second half of the arrivals' window in ten parts: the number in the system must grow (slope
-    of its means, one-sided), or fewer end than arrive (one-sided); and what piles up must be over 1 % of
-    the arrivals and a quarter of the mean number in the system.
+    of its means, one-sided), or fewer end than arrive (one-sided); and what piles up, beyond what fills any
+    system that began empty, must be over 1 % of the arrivals and a quarter of the mean number in it.
     """
     window = float(sent.max() - sent.min()) if len(sent) else 0.0
     if len(sent) < _FEWEST or window <= 0:
@@ -48,25 +48,27 @@ def check(sent: Floats, ended: Floats, service: Floats, confidence: float) -> Sa
     inside = _number_in_system(sent, ended, edges)
     offered, served = arrivals.sum() / (window / 2), ends.sum() / (window / 2)
     growth = float(arrivals.sum() - ends.sum())
-    piles_up = growth > _SHARE * arrivals.sum() and growth > _GROWTH * inside.mean()
+    least = max(_SHARE * float(arrivals.sum()), _GROWTH * float(inside.mean()))
     grows = _slope_is_positive(inside, confidence) or _mean_is_positive(arrivals - ends, confidence)
-    filling = _long_service(service[sent <= edges[0]])
-    if piles_up and grows and filling > window / 4:
+    typical = float(np.nanmedian(service)) if not np.all(np.isnan(service)) else math.inf
+    if growth > least and grows and typical > window / 4:
         reason = (
-            f"requests take {filling:.3g} s to serve and arrivals last only {window:.3g} s: too short to tell"
+            f"requests take {typical:.3g} s to serve and arrivals last only {window:.3g} s: too short to tell"
         )
         return Saturation(None, reason, float(offered), float(served), growth)
-    saturated = bool(piles_up and grows)
+    excess = growth - _filling(service[sent <= edges[0]], window / 2, float(offered))
+    saturated = bool(excess > least and grows)
     reason = "the number in the system still grows when arrivals end" if saturated else ""
     return Saturation(saturated, reason, float(offered), float(served), growth)
 
 
-def _long_service(service: Floats) -> float:
-    """What nine of ten requests are served in: until then the number in any system grows. Of early ones:
-    of late ones a run that is cut short knows only the quick.
+def _filling(service: Floats, half_s: float, rate: float) -> float:
+    """By how many requests the second half fills any system that began empty: those that take longer than
+    the first half are still coming in. service: of requests of the first half; of later ones a run that is
+    cut short knows only the quick.
     """
     known = service[~np.isnan(service)]
-    return float(np.quantile(known, 0.9)) if len(known) else math.inf
+    return rate * float(np.clip(known - half_s, 0.0, half_s).mean()) if len(known) else 0.0
 
 
 def judged(found: Sequence[Saturation]) -> tuple[Saturation, int]:

@@ -27,6 +27,7 @@ from simulator.results.warmup import SERIES, Course, warm_up
 from simulator.scenario.resolved import SloSpec
 
 SCHEMA = 1
+JUDGED = "requests"
 
 
 def summarise(run: RunResult) -> dict[str, Any]:
@@ -90,7 +91,9 @@ def counts(run: RunResult) -> dict[str, int]:
 
 def course(view: View) -> Course:
     """What the warm-up is found from."""
-    return Course(view.requests["sent_s"], {name: view.requests[name] for name in SERIES})
+    known = view.requests["e2e_s"][~np.isnan(view.requests["e2e_s"])]
+    life = float(np.quantile(known, 0.9)) if len(known) else math.inf
+    return Course(view.requests["sent_s"], {name: view.requests[name] for name in SERIES}, life)
 
 
 def saturated(replications: Sequence[View]) -> dict[str, Any]:
@@ -107,11 +110,14 @@ def queue(view: View) -> saturation.Saturation:
 
 
 def objectives(slo: SloSpec | None, kept: Sequence[dict[str, float]]) -> dict[str, Any] | None:
-    """The SLO's bounds, and the share of requests that keeps each, of replications; None without an SLO."""
+    """The SLO's bounds, the share of requests that keeps each, of replications, and how many requests that
+    rests on; None without an SLO.
+    """
     if slo is None:
         return None
     shares = {name: mean([one[name] for one in kept]) for name in slo_bounds(slo)}
-    return {"attainment": slo.attainment, "bounds": slo_bounds(slo), "kept": shares}
+    judged = int(sum(one[JUDGED] for one in kept))
+    return {"attainment": slo.attainment, "bounds": slo_bounds(slo), "kept": shares, "requests": judged}
 
 
 def slo_bounds(slo: SloSpec) -> dict[str, float]:
@@ -121,9 +127,10 @@ def slo_bounds(slo: SloSpec) -> dict[str, float]:
 
 
 def kept(sample: Sample) -> dict[str, float]:
-    """The share of requests that keeps each bound of the SLO; of gaps, for one on ITL."""
+    """The share of requests that keeps each bound of the SLO; of gaps, for one on ITL; and their number."""
     bounds = slo_bounds(sample.slo) if sample.slo else {}
-    return {name: _kept(sample, name, bound) for name, bound in bounds.items()}
+    shares = {name: _kept(sample, name, bound) for name, bound in bounds.items()}
+    return shares | {JUDGED: float(sample.counted.sum())}
 
 
 def _kept(sample: Sample, name: str, bound: float) -> float:

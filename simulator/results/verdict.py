@@ -28,7 +28,35 @@ def slo_met(summary: dict[str, Any]) -> bool | None:
     if attained is None:
         return None
     gaps = slo["kept"].get("itl_s")
-    return bool(attained >= slo["attainment"] and (gaps is None or gaps >= slo["attainment"]))
+    if gaps is not None and gaps < slo["attainment"]:
+        return False
+    return None if too_few(attained, slo, summary["confidence"]) else bool(attained >= slo["attainment"])
+
+
+def too_few(attained: float, slo: dict[str, Any], confidence: float) -> bool:
+    """Whether the requests are too few to tell if the SLO is met: even if all of them had kept it, it might
+    not be, and so many as have kept it might have if it is.
+    """
+    n, asked = slo["requests"], slo["attainment"]
+    return n < needed(asked, confidence) and not _refuted(round((1 - attained) * n), n, 1 - asked, confidence)
+
+
+def needed(attainment: float, confidence: float) -> int:
+    """Requests that all must keep the SLO to show an attainment: the one-sided interval of Clopper and
+    Pearson for n of n begins at (1 − confidence)^(1/n). An attainment of 1 no number shows: the run's own
+    requests will do.
+    """
+    return math.ceil(math.log(1 - confidence) / math.log(attainment) - 1e-9) if attainment < 1 else 0
+
+
+def _refuted(missed: int, n: int, allowed: float, confidence: float) -> bool:
+    """Whether so many misses of n, or more, have a chance under 1 − confidence where `allowed` may miss."""
+    term = (1 - allowed) ** n  # of no miss; over 1 − confidence, as n is under what is needed
+    fewer = 0.0
+    for k in range(missed):
+        fewer += term
+        term *= (n - k) / (k + 1) * allowed / (1 - allowed)
+    return 1 - fewer < 1 - confidence
 
 
 def _sentence(summary: dict[str, Any], met: bool | None) -> str:
@@ -39,18 +67,31 @@ def _sentence(summary: dict[str, Any], met: bool | None) -> str:
         return f"{partial}Saturated: {over}; the queue grows without end" + (
             ", so the SLO is missed." if slo else "."
         )
+    attained = summary["metrics"]["attainment"]["value"]
+    if met is None and slo and attained is not None:
+        least = needed(slo["attainment"], summary["confidence"])
+        return (
+            f"{partial}Too few requests to judge the SLO by: {_share(slo, attained)}; "
+            f"{_percent(slo['attainment'])} takes {least:,} at {summary['confidence'] * 100:g} % confidence."
+        )
     if met is None:
         done = summary["metrics"]["request_throughput"]["value"]
         served = f"Serves {done:.4g} requests/s; no SLO to judge by." if done is not None else ""
         return f"{partial}{served if slo is None and served else 'Nothing that counts finished.'}"
-    bounds = " and ".join(f"{_LABELS[name]} ≤ {_duration(bound)}" for name, bound in slo["bounds"].items())
-    share = f"{_percent(summary['metrics']['attainment']['value'])} of requests keep {bounds}"
+    share = _share(slo, attained)
     asked = f"{_percent(slo['attainment'])} asked"
     if met:
         return f"{partial}Meets the SLO: {share} ({asked})."
     worst = min(slo["kept"], key=lambda name: slo["kept"][name] or 0.0)
     missing = f"{_LABELS[worst]} is kept by {_percent(slo['kept'][worst] or 0.0)}"
     return f"{partial}Misses the SLO: {share} ({asked}); {missing}."
+
+
+def _share(slo: dict[str, Any], attained: float) -> str:
+    """What the verdict rests on."""
+    bounds = " and ".join(f"{_LABELS[name]} ≤ {_duration(bound)}" for name, bound in slo["bounds"].items())
+    of = f"{slo['requests']:,} requests" if slo["requests"] != 1 else "1 request"
+    return f"{_percent(attained)} of {of} keep{'s' * (slo['requests'] == 1)} {bounds}"
 
 
 WORDS = {

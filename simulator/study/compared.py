@@ -148,6 +148,7 @@ def _design(design: Design) -> dict[str, Any]:
     queue, count = design.queue
     document: dict[str, Any] = {
         "label": design.label,
+        "confidence": scenario.run.confidence,
         "scenario": {"name": scenario.name, "hash": scenario.hash, "seed": scenario.seed},
         "model": {
             "name": scenario.model.shape.name,

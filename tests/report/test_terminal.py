@@ -35,7 +35,7 @@ def test_the_verdict_comes_first_and_all_fits_a_screen(fake_run: FakeRun) -> Non
     )
     lines = text.splitlines()
     assert lines[0].startswith(
-        "Meets the SLO: 100 % of requests keep TTFT ≤ 2 s and TPOT ≤ 50 ms (99 % asked)."
+        "Meets the SLO: 100 % of 1,995 requests keep TTFT ≤ 2 s and TPOT ≤ 50 ms (99 % asked)."
     )
     assert len(lines) <= 24
     for label in (

@@ -190,6 +190,18 @@ def test_a_few_requests_tell_nothing() -> None:
     assert saturation.check(np.empty(0), np.empty(0), np.empty(0), 0.95).saturated is None
 
 
+def test_a_system_that_fills_up_is_not_saturated() -> None:
+    """Infinitely many servers: nobody waits, and a fifth of the requests takes most of the window."""
+    called = 0
+    for seed in range(50):
+        rng = np.random.default_rng(seed)
+        arrivals = np.sort(rng.uniform(0, 20, 2000))
+        service = np.where(rng.random(2000) < 0.2, rng.uniform(12, 19, 2000), 1.0)
+        cut = np.where(arrivals + service > 20, np.nan, arrivals + service)
+        called += saturation.check(arrivals, cut, service, 0.95).saturated is True
+    assert called <= 2
+
+
 def test_a_window_shorter_than_service_tells_nothing() -> None:
     arrivals = np.sort(np.random.default_rng(1).uniform(0, 20, 1000))
     found = saturation.check(arrivals, arrivals + 60, np.full(1000, 60.0), 0.95)

@@ -36,7 +36,7 @@ def test_a_stable_run_has_every_figure_with_an_interval_around_it(stable: RunRes
     assert summary["metrics"]["ttft_s"]["interval"]["p99"]["method"].startswith("effective size")
     assert summary["verdict"]["met"] is True
     assert summary["verdict"]["sentence"].startswith(
-        "Meets the SLO: 100 % of requests keep TTFT ≤ 2 s and TPOT ≤ 50 ms"
+        "Meets the SLO: 100 % of 3,995 requests keep TTFT ≤ 2 s and TPOT ≤ 50 ms"
     )
     json.dumps(summary, allow_nan=False)
 

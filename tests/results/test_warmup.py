@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from simulator.results.confidence import mser5
-from simulator.results.warmup import Course, warm_up
+from simulator.results.warmup import SERIES, Course, warm_up
 
 
 def course(rng: np.random.Generator, n: int = 2000, transient: int = 200, rate: float = 1.0) -> Course:
@@ -68,3 +68,32 @@ def test_a_growing_queue_never_gets_warm() -> None:
 def test_no_series_is_not_a_short_one() -> None:
     nothing = Course(np.arange(10.0), {"ttft_s": np.full(10, np.nan), "tpot_s": np.full(10, np.nan)})
     assert warm_up([nothing], None, False).short is False
+
+
+def test_too_few_requests_are_not_called_unsteady() -> None:
+    """A hundred requests of a steady course: MSER-5 may find no end, but nothing shows that it changes."""
+    called = 0
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        noise = Course(np.arange(100.0), {name: rng.exponential(1.0, 100) for name in SERIES}, 20.0)
+        found = warm_up([noise], None, False)
+        assert not found.changing
+        called += found.short
+    assert called > 20  # so often it is too short to tell
+
+
+def test_a_long_course_that_wanders_is_called_unsteady() -> None:
+    rng = np.random.default_rng(3)
+    slow = 1 + np.sin(np.linspace(0, 4 * np.pi, 20_000)) + np.linspace(0, 2, 20_000)
+    wave = Course(np.arange(20_000.0), {"ttft_s": slow + rng.exponential(0.1, 20_000), "tpot_s": slow}, 20.0)
+    found = warm_up([wave], None, False)
+    assert (found.short, found.changing) == (True, True)
+
+
+def test_sections_shorter_than_a_request_show_nothing() -> None:
+    """Neighbours are served together: their latencies hang together in any queue."""
+    slow = np.linspace(0, 1, 1000)
+    course = Course(np.arange(1000.0), {"ttft_s": slow, "tpot_s": slow}, 100.0)
+    assert warm_up([course], None, False).changing is False
+    longer = Course(np.arange(1000.0), {"ttft_s": slow, "tpot_s": slow}, 40.0)
+    assert warm_up([longer], None, False).changing is True
