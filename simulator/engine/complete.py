@@ -26,7 +26,7 @@ def complete(batch: Batch, index: int, step: Step | None = None) -> list[Request
     ended: list[Request] = []
     if batch.stale:
         ended = _deliver_stale(batch, index)
-    if step is not None:
+    if step is not None and (step.finals or step is batch.lone):
         _computed(batch, step)
     if index in batch.frees or (step is not None and step.ending):
         last = batch.frees.pop(index, []) + (step.ending if step is not None else [])

@@ -125,7 +125,10 @@ def count_waiting(engine: Engine, request: Request, tokens: int) -> None:
 
 def queued_tokens(engine: Engine) -> int:
     """Tokens still to be computed before first tokens: of those waiting and those in prefill."""
-    return engine.waiting_tokens + sum(r.target - r.computed for r in engine.batch.prefilling)
+    queued = engine.waiting_tokens
+    for request in engine.batch.prefilling:
+        queued += request.target - request.computed
+    return queued
 
 
 def tell(engine: Engine) -> None:

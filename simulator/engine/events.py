@@ -18,8 +18,9 @@ FINISH, CONTROL, DELIVER, PLAN, START, OBSERVE = (phase << 32 for phase in range
 class Alarm(Event):
     """A callback at a time, nothing else."""
 
+    _ok = True
+    _value = None
+
     def __init__(self, env: Environment, callback: Callable[[Event], None]) -> None:
         self.env = env
         self.callbacks = [callback]
-        self._ok = True
-        self._value = None

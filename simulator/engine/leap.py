@@ -36,7 +36,8 @@ class Anchor:
 def end_s(anchor: Anchor, j: int) -> float:
     """When the j-th decode step after the anchor ends."""
     tokens = j * anchor.context_sum + anchor.decodes * (j * (j - 1) // 2)
-    return anchor.start_s + on_grid(j * anchor.line.base_s + anchor.line.per_token_s * tokens)
+    line = anchor.line
+    return anchor.start_s + on_grid(j * line.base_s + line.per_token_s * tokens)
 
 
 def repeats(batch: Batch, index: int, anchor: Anchor) -> int:

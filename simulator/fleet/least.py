@@ -24,13 +24,14 @@ def least(size: int, load: Load) -> Router:
     heapify(heap)
 
     def choose(request: Request, now: float) -> int:
-        load(0, now)  # an old view is renewed before the heap is read
         while True:
             seen, _, index, number = heap[0]
             if number != entry[index]:
                 heappop(heap)
                 continue
             actual = load(index, now)
+            if number != entry[index]:  # an old view was renewed by the look
+                continue
             if seen >= actual:
                 chosen[index] = next(numbers)
                 return index
