@@ -33,7 +33,7 @@ def report(folders: tuple[Path, ...], as_json: bool, quiet: bool) -> None:
 
 def _written(folder: Path, problems: list[Problem]) -> Path | None:
     from simulator.report.folders import write
-    from simulator.report.run_folder import REPORT
+    from simulator.report.page import FILE
 
     try:
         return write(folder)
@@ -41,6 +41,6 @@ def _written(folder: Path, problems: list[Problem]) -> Path | None:
         problems.extend(error.problems)
     except OSError as error:
         problems.append(
-            Problem(str(folder / REPORT), f"cannot be written: {error.strerror}", "a writable folder")
+            Problem(str(folder / FILE), f"cannot be written: {error.strerror}", "a writable folder")
         )
     return None

@@ -30,7 +30,7 @@ SCALE = (
 )
 """Cividis, from little to much: the same with any colour vision (Nuñez, Anderton and Renslow 2018)."""
 HEIGHT = 360
-DECADES = 1.7  # of a logarithmic axis: shorter ones have ticks between the powers of ten
+DECADES = 2.2  # of a logarithmic axis: shorter ones have ticks between the powers of ten
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,22 +7,25 @@ from pathlib import Path
 
 from simulator.errors import InputError, Problem
 from simulator.report.compare_folder import DOCUMENT
-from simulator.report.run_folder import REPORT
+from simulator.report.page import FILE
 
 
 def write(folder: Path) -> Path:
     """Writes the page into the folder, whole or not at all. Raises InputError if it is no folder of ours."""
     text = page(folder)
-    new = folder / f".{REPORT}.new"
+    new = folder / f".{FILE}.new"
     new.write_text(text, encoding="utf-8")
-    os.replace(new, folder / REPORT)
-    return folder / REPORT
+    os.replace(new, folder / FILE)
+    return folder / FILE
 
 
 def page(folder: Path) -> str:
     """The page of a run or of a comparison."""
     if folder.joinpath(DOCUMENT).is_file():
-        raise InputError(Problem(str(folder), "not supported: a comparison's page", "the folder of a run"))
+        from simulator.report.compare_folder import read
+        from simulator.report.comparison.html import html as comparison
+
+        return comparison(read(folder))
     if not folder.joinpath("summary.json").is_file():
         what = "is neither the folder of a run nor of a comparison"
         raise InputError(Problem(str(folder), what, "a folder that `sim run` or `sim compare` wrote"))

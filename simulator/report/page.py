@@ -9,6 +9,9 @@ from pathlib import Path
 from simulator.report.charts import SCALE, Chart, Table
 from simulator.report.drawing import embed
 
+FILE = "report.html"
+"""In the folder of a run or a comparison."""
+
 TEMPLATES = Path(__file__).parent / "templates"
 
 

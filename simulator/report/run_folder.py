@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from simulator.report.page import FILE
 from simulator.results.folder import folder_of, save
 from simulator.results.run import RunResult
-
-REPORT = "report.html"
 
 
 def keep(result: RunResult, summary: dict[str, Any], parent: Path) -> Path:
@@ -18,4 +17,4 @@ def keep(result: RunResult, summary: dict[str, Any], parent: Path) -> Path:
 
     folder = folder_of(result, parent)
     target = folder if result.complete else folder.with_name(f"{folder.name}-partial")
-    return save(result, summary, target, {REPORT: html(of_run(result, summary))})
+    return save(result, summary, target, {FILE: html(of_run(result, summary))})

@@ -49,6 +49,7 @@ def test_it_prints_a_screen_and_writes_a_folder(
         "0-poisson.yaml",
         "1-fewer.yaml",
         "comparison.json",
+        "report.html",
     ]
     document = json.loads(folder.joinpath("comparison.json").read_text())
     assert document["replications"] == 3

@@ -3,25 +3,14 @@
 from __future__ import annotations
 
 import io
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from comparisons import document
 from rich.console import Console
-from runs import scenario
 
 from simulator.report.compare import changed, show
-from simulator.study.compare import Asked, compare
 from simulator.study.compare_verdict import percent, signed
-
-
-def document(*steps: float, rate: float = 0.01, requests: int = 300, replications: int = 3) -> dict[str, Any]:
-    designs = []
-    for number, step_s in enumerate(steps):
-        made = scenario(step_s=step_s, max_num_seqs=64)
-        load = replace(made.workload, limit=requests, rate_scale=rate)
-        designs.append((f"design-{chr(97 + number)}", replace(made, workload=load, hash=str(number))))
-    return compare(Asked(tuple(designs), replications), 1)
 
 
 @pytest.fixture(scope="module")

@@ -12,11 +12,12 @@ import pytest
 from run_pages import RUNS
 
 from simulator.report import folders
+from simulator.report.page import FILE
 from simulator.report.run.html import html
 from simulator.report.run.replicas import grouped
 from simulator.report.run.roof import steps
 from simulator.report.run.source import course, of_run
-from simulator.report.run_folder import REPORT, keep
+from simulator.report.run_folder import keep
 from simulator.results.run import RunResult
 from simulator.results.summary import summarise
 
@@ -58,10 +59,10 @@ def test_every_chart_has_a_table_and_says_how(name: str) -> None:
 @pytest.mark.parametrize("name", RUNS)
 def test_the_folder_makes_the_same_page(name: str, tmp_path: Path) -> None:
     folder = keep(run(name), summarise(run(name)), tmp_path)
-    written = folder.joinpath(REPORT).read_bytes()
+    written = folder.joinpath(FILE).read_bytes()
     assert written == text(name).encode()
     folders.write(folder)
-    assert folder.joinpath(REPORT).read_bytes() == written
+    assert folder.joinpath(FILE).read_bytes() == written
 
 
 def test_a_folder_without_its_density_says_so(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def html(source: Source) -> str:
             tuple(_footing(summary)),
             tone,
             tuple(tiles(summary)),
-            {metric.name: f"{metric.definition} ({metric.unit})" for metric in (*DISTRIBUTIONS, *SCALARS)},
+            glossary(),
         )
     )
 
@@ -53,6 +53,11 @@ def _sections(source: Source) -> Iterator[Section]:
     yield roof.section(source)
     yield Section("Pools and every figure", tables=(pools(source.summary), every(source.summary)))
     yield Section("What the figures rest on", tables=tuple(provenance(source.summary["provenance"])))
+
+
+def glossary() -> dict[str, str]:
+    """Every metric's name in words."""
+    return {metric.name: f"{metric.definition} ({metric.unit})" for metric in (*DISTRIBUTIONS, *SCALARS)}
 
 
 def subtitle(summary: dict[str, Any]) -> str:

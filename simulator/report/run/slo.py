@@ -34,7 +34,7 @@ def section(source: Source, course: Course) -> Section:
 
 def outside(summary: dict[str, Any]) -> Chart:
     """Shares that break each bound, against what is allowed."""
-    slo, rows = summary["slo"], _rows(summary)
+    slo, rows = summary["slo"], bound_rows(summary)
     names = tuple(name for name, *_ in reversed(rows))
     y = [float(index) for index in range(len(names))]
     missed = [100 * (1 - kept) if kept is not None else 0.0 for _, kept, _ in reversed(rows)]
@@ -62,7 +62,7 @@ def outside(summary: dict[str, Any]) -> Chart:
 Row = tuple[str, float | None, dict[str, Any] | None]
 
 
-def _rows(summary: dict[str, Any]) -> list[Row]:
+def bound_rows(summary: dict[str, Any]) -> list[Row]:
     """Name, share that keeps it, interval of that."""
     bounds, kept = summary["slo"]["bounds"], summary["slo"]["kept"]
     rows: list[Row] = []

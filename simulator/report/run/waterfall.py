@@ -69,7 +69,7 @@ def bars(key: str, title: str, found: Bars, how: str) -> Chart:
         key,
         title,
         "; ".join(_largest(name, found[name]) for name in names) + ".",
-        Axis("s"),
+        Axis("s", ends=(0.0, 1.04 * (float(below.max()) or 1.0))),
         Axis("", categories=tuple(reversed(names)), padding=0.2),
         tuple(series),
         Table(head, rows),

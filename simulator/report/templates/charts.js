@@ -14,15 +14,16 @@
     return new Bokeh.DataRange1d({range_padding: axis.padding});
   }
 
-  function ticks(axis, spec, upright) {
+  function ticks(axis, grid, spec, upright) {
     if (spec.categories) {
+      grid.visible = false;
       axis.ticker = new Bokeh.FixedTicker({ticks: spec.categories.map((_, index) => index)});
       axis.major_label_overrides = new Map(spec.categories.map((name, index) => [index, name]));
       const lies = !upright && spec.categories.some(name => name.length > LONG);
       axis.major_label_orientation = lies ? 0.6 : "horizontal";
       return;
     }
-    if (spec.ticks) axis.ticker = new Bokeh.FixedTicker({ticks: spec.ticks});
+    if (spec.ticks) axis.ticker = grid.ticker = new Bokeh.FixedTicker({ticks: spec.ticks});
     axis.formatter = new Bokeh.NumeralTickFormatter({format: "0,0.[000]"});
   }
 
@@ -122,8 +123,8 @@
     }
     if (spec.cells) drawCells(plot, spec.cells);
     for (const series of spec.series ?? []) draw(plot, series);
-    ticks(plot.xaxis, spec.x, false);
-    ticks(plot.yaxis, spec.y, true);
+    ticks(plot.xaxis, plot.xgrid, spec.x, false);
+    ticks(plot.yaxis, plot.ygrid, spec.y, true);
     plot.add_tools(new Bokeh.HoverTool({tooltips: tips(spec)}));
     return plot;
   }

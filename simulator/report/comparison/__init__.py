@@ -1,0 +1,1 @@
+"""A comparison's page: what changes from the first design to each other, how sure that is, and why."""
