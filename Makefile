@@ -6,7 +6,7 @@ BIN := .venv/bin
 SCENARIO ?= scenarios/rag.yaml
 WORKERS ?= 2
 
-.PHONY: run test test-slow bench performance format clean
+.PHONY: run test test-slow bench performance docs outputs format clean
 
 run: .venv/installed
 	$(BIN)/sim run $(SCENARIO)
@@ -27,12 +27,19 @@ bench: .venv/installed-dev
 performance: .venv/installed-dev
 	$(BIN)/python benchmarks/performance.py
 
+docs: .venv/installed-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+# What the code on tutorial and how-to pages prints, written into them again.
+outputs: .venv/installed-dev
+	$(BIN)/python docs/site/cells.py
+
 format: .venv/installed-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 .venv/installed: pyproject.toml | .venv/bin/pip
 	$(BIN)/pip install --quiet --disable-pip-version-check -e .
@@ -40,6 +47,10 @@ clean:
 
 .venv/installed-dev: pyproject.toml | .venv/bin/pip
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]'
+	touch $@ .venv/installed
+
+.venv/installed-docs: pyproject.toml | .venv/bin/pip
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[docs]'
 	touch $@ .venv/installed
 
 .venv/bin/pip:
