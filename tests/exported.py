@@ -25,6 +25,7 @@ RUNS = {
     "handed": ("rag-disaggregated", ("workload.limit=200", "run.warmup=0"), True),
     "preempting": ("poisson", (*SMALL, *TIGHT), True),
     "cut": ("poisson", (*SMALL, "run.duration=2 s"), True),
+    "fewer": ("poisson", (*SMALL, "fleet.pools.serve.replicas=2"), False),
     "stepless": ("poisson", (*SMALL, "run.replications=2"), False),
 }
 

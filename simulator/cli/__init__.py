@@ -34,6 +34,9 @@ VERBS = {
     "explain": Verb(
         "explain:explain", "Where a request's latency went, what the slowest share, what limits a pool."
     ),
+    "diff": Verb(
+        "diff:diff", "What changes from one run to another, or how far a run is from a measured one."
+    ),
     "export": Verb("export:export", "A run for other tools: Perfetto, vllm bench, AIPerf, CSV, Prometheus."),
     "trace": Verb("trace:trace", "Production traces: import from any known format."),
     "roofline": Verb(

@@ -1,0 +1,1 @@
+"""Two runs against each other, or a run against what was measured: `sim diff`."""
