@@ -65,7 +65,7 @@ def metrics(document: dict[str, Any], width: int) -> Table:
                 scale, unit = scaled(entry["a"])
                 table.add_row(f"{label} {key} {unit}", *_cells(entry, scale, measured))
     for name, label in RATES.items():
-        if name in document["rates"]:
+        if name in document["rates"] and (measured or name == "output_throughput"):
             table.add_row(label, *_cells(document["rates"][name], 1.0, measured))
     for name, (label, scale) in FLEET.items():
         if name in document["fleet"]:
