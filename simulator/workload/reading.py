@@ -131,7 +131,25 @@ def sniffed(source: Source) -> ModuleType:
     first = head.split(b"\n", 1)[0][:100].decode("utf-8", "replace").strip()
     first = repr(first) if first.isprintable() else "bytes that are no text"
     known = ", ".join(plugins.names("formats"))
-    raise InputError(Problem(source.name, f"no known trace format; it begins with {first}", known))
+    what = f"no known trace format; it begins with {first}"
+    raise InputError(Problem(source.name, what, known, _likely(head)))
+
+
+SERVEGEN = "this looks like ServeGen: rates of clients, from which requests are yet to be drawn"
+RELATIVES = (
+    ((b'"token_length"',), "this is a table of RAGPulse: 0_trace.jsonl beside it is the trace"),
+    ((b'"benchmarks"',), "this looks like a result of GuideLLM, not a trace"),
+    ((b'"total_token_throughput"',), "this looks like a result of vllm bench serve, not a trace"),
+    ((b'"metadata"', b'"metrics"'), "these look like records of AIPerf, not a trace"),
+    ((b"-dataset.json\x00",), SERVEGEN),
+    ((b",Gamma,",), "this looks like ServeGen: rates of clients, from which requests are yet to be drawn"),
+    ((b",Weibull,",), "this looks like ServeGen: rates of clients, from which requests are yet to be drawn"),
+)
+
+
+def _likely(head: bytes) -> str:
+    """What a file that is no trace is, as far as it is known."""
+    return next((told for marks, told in RELATIVES if all(mark in head for mark in marks)), "")
 
 
 def _options(module: ModuleType, given: dict[str, Any]) -> Any:

@@ -303,3 +303,103 @@ def test_every_format_says_what_it_is(name: str) -> None:
     assert callable(module.sniff)
     assert callable(module.read)
     assert module.Options()
+
+
+ROUND = '{{"session_id": "{}", "round_index": {}, "input_tokens_total": {}, "prefix_tokens": {}, '
+ROUND += '"output_tokens": 5, "timing_events": [{{"timestamp": "2026-06-01T05:40:{}Z"}}]}}\n'
+SHEET = "session_id,arrival_time,round_idx,prefix_len,input_len,output_len,tool_wait_after_ms\n"
+
+
+def test_bailian_chats_are_sessions_also_out_of_order_and_without_their_beginning(tmp_path: Path) -> None:
+    row = '{{"chat_id": {}, "parent_chat_id": {}, "timestamp": {}, "input_length": 20, "output_length": 3}}\n'
+    rows = [(2, 1, 2.0), (1, 0, 1.0), (0, -1, 0.0), (9, 8, 3.0), (3, 1, 4.0)]
+    load = read(tmp_path, "".join(row.format(*one) for one in rows))
+    assert load.session.tolist() == [0, 0, 0, 1, 0]
+    assert load.turn.tolist() == [0, 1, 2, 0, 3]
+    assert load.provenance["counts"]["out_of_order_rows_sorted"] == 2
+    assert not len(load.segment_id)
+
+
+def test_tracelabs_prefixes_are_the_past_of_their_session(tmp_path: Path) -> None:
+    """The second round has all of the first, answer included, and the third has lost a part of it."""
+    rows = [("a", 0, 30, 10, "20.5"), ("a", 1, 50, 35, "30"), ("b", 0, 8, 0, "31"), ("a", 2, 25, 20, "40")]
+    load = read(tmp_path, "".join(ROUND.format(*row) for row in rows))
+    assert load.arrival_s.tolist() == [0, 9.5, 10.5, 19.5]
+    assert load.session.tolist() == [0, 0, 1, 0]
+    both = np.stack([load.segment_id, load.segment_tokens], 1).astype(int)
+    pieces = np.split(both, load.segment_offset[1:-1])
+    outside, first, answer, second, third = 3, 1, 2, 4, 10
+    assert pieces[0].tolist() == [[outside, 10], [first, 20]]
+    assert pieces[1].tolist() == [[outside, 10], [first, 20], [answer, 5], [second, 15]]
+    assert pieces[3].tolist() == [[outside, 10], [first, 10], [third, 5]]
+    assert load.output_segment[0] == answer
+
+
+def test_tracelabs_sheet_waits_for_the_answer_before(tmp_path: Path) -> None:
+    load = read(tmp_path, SHEET + "0,117,0,0,100,20,300\n0,117,1,120,30,10,50\n1,393,0,0,50,5,0\n")
+    assert load.prompt_tokens.tolist() == [100, 150, 50]
+    np.testing.assert_allclose(load.arrival_s, [0, 0, 0.276], atol=1e-6)
+    np.testing.assert_array_equal(load.think_s, [np.nan, 0.3, np.nan])
+
+
+def test_what_is_wrong_with_rounds_is_told(tmp_path: Path) -> None:
+    (told, *_) = faults(tmp_path, SHEET + "0,117,1,0,100,20,300\n0,117,1,120,30,10,50\n")
+    assert told == "trace:row 2: the round is 1; allowed: more than that of the row before it (1)"
+    (told, *_) = faults(tmp_path, ROUND.format("a", 0, 10, 20, "20"))
+    assert told == "trace:row 1: the prefix is 20; allowed: at most the prompt (10)"
+    (told, *_) = faults(tmp_path, ROUND.format("a", 0, 20, 10, "99"))
+    assert "timing_events[0].timestamp" in told
+
+
+AGENT = """{"id": "x", "block_size": 4, "requests": [
+ {"t": 0, "in": 10, "out": 3, "hash_ids": [1, 2], "think_time": 0, "api_time": 2},
+ {"t": 3, "type": "subagent", "requests": [
+  {"t": 0.5, "in": 5, "out": 1, "hash_ids": [9]},
+  {"t": 2, "in": 8, "out": 0, "hash_ids": [9, 10], "api_time": 1}]},
+ {"t": 7, "in": 13, "out": 2, "hash_ids": [1, 2, 3], "think_time": 4.5}]}"""
+
+
+def test_an_agent_waits_for_its_answers_and_sub_agents_are_sessions(tmp_path: Path) -> None:
+    load = read(tmp_path, AGENT)
+    assert load.session.tolist() == [0, 0, 1]
+    assert load.arrival_s.tolist() == [0, 0, 3.5]
+    np.testing.assert_array_equal(load.think_s, [np.nan, 4.5, np.nan])
+    assert load.provenance["counts"]["zero_output_rows_dropped"] == 1
+    recorded = read(tmp_path, AGENT, timing="recorded")
+    assert recorded.arrival_s.tolist() == [0, 3.5, 7]
+    assert np.isnan(recorded.think_s).all()
+    assert read(tmp_path, AGENT, timing="recorded", subagent_t="absolute").arrival_s.tolist() == [0, 0.5, 7]
+
+
+def test_ids_of_agents_are_their_files_own(tmp_path: Path) -> None:
+    one, other = read(tmp_path, AGENT), read(tmp_path, AGENT.replace('"x"', '"y"'))
+    shared = one.segment_id[one.segment_id < UNSHARED]
+    assert not set(shared) & set(other.segment_id)
+    assert len(set(shared)) == 4
+    assert one.segment_tokens.tolist() == [4, 4, 2, 4, 4, 4, 1, 4, 1]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (AGENT.replace("[1, 2, 3]", "[1, 2]"), "3 blocks of 4"),
+        (AGENT.replace('"t": 7', '"t": null'), "t is -1.0"),
+        (AGENT.replace('"block_size": 4', '"block_size": 0'), "no session of kv-cache-tester"),
+        (AGENT[:-2], "no JSON"),
+    ],
+)
+def test_an_agents_file_that_is_none_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    assert any(said in told for told in faults(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"benchmarks": []}', "a result of GuideLLM"),
+        ("0,0.08,6.69,Gamma,0.02,73.0\n", "ServeGen"),
+        ('{"passage_id": 1, "token_length": 3}\n', "0_trace.jsonl"),
+    ],
+)
+def test_what_is_no_trace_but_known_is_named(tmp_path: Path, text: str, said: str) -> None:
+    (told,) = faults(tmp_path, text)
+    assert said in told

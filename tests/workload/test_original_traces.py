@@ -146,3 +146,67 @@ def test_the_script_makes_the_same_bytes(tmp_path: Path) -> None:
         if pq.read_metadata(made).created_by == pq.read_metadata(shipped).created_by:
             assert made.read_bytes() == shipped.read_bytes()
         assert read_trace(made) == read_trace(shipped)
+
+
+def test_bailians_prefix_cache_and_chats() -> None:
+    figures, load = expected("samples/bailian.jsonl"), read_trace(ORIGINALS / "samples/bailian.jsonl")
+    assert (load.prompt_tokens.sum(), load.output_tokens.sum()) == (152, 48)
+    assert load.arrival_s[-1] == pytest.approx(figures["duration_s"], abs=1e-6)
+    assert prefix_hits(load, 16) == figures["prefix_cache"]["hit_tokens"]
+    assert len(np.unique(load.segment_id)) == figures["prefix_cache"]["distinct_blocks"]
+    assert len(np.unique(load.session)) == figures["chats"]
+    assert load.turn.tolist() == [0, 0, 1]
+
+
+AGENTIC = sorted(ORIGINALS.glob("agentic/kv-cache-tester/*.json.gz"))
+
+
+@pytest.mark.parametrize("path", AGENTIC, ids=lambda path: path.name[:10])
+def test_agents_sessions(path: Path) -> None:
+    figures = expected(f"agentic/kv-cache-tester/{path.name}")
+    load = read_trace(path, options={"timing": "recorded"})
+    counts = load.provenance["counts"]
+    assert counts["rows"] == figures["rows"] == len(load) + counts["zero_output_rows_dropped"]
+    assert counts["zero_output_rows_dropped"] == figures["zero_output_rows"]
+    assert load.output_tokens.sum() == figures["output_tokens_sum"]
+    assert load.provenance["sha256"] == figures["sha256_uncompressed"]
+    cache = figures["prefix_cache"]
+    if not figures["zero_output_rows"]:
+        assert load.prompt_tokens.sum() == figures["prompt_tokens_sum"]
+        assert load.arrival_s[-1] == pytest.approx(figures["duration_s"], abs=1e-6)
+        assert prefix_hits(load, cache["block_tokens"]) == cache["hit_tokens"]
+        assert len(np.unique(load.segment_id[load.segment_id < UNSHARED])) == cache["distinct_blocks"]
+    sessions = 1 + figures["subagents"]
+    assert len(np.unique(load.session)) <= sessions
+    closed = read_trace(path)
+    waits = closed.think_s[~np.isnan(closed.think_s)]
+    assert len(waits) == len(closed) - len(np.unique(closed.session))
+
+
+def test_tracelabs_rounds() -> None:
+    figures = expected("agentic/tracelab/sanitized_round_trace.jsonl.gz")
+    load = read_trace(ORIGINALS / "agentic/tracelab/sanitized_round_trace.jsonl.gz")
+    told = describe(load)
+    for key in ("rows", "sessions", "prompt_tokens_sum", "output_tokens_sum"):
+        assert told[key] == figures[key], key
+    assert told["prompt_tokens"] == pytest.approx(figures["prompt_tokens"])
+    span = figures["last_first_event_unix_s"] - figures["first_event_unix_s"]
+    assert load.arrival_s[-1] == pytest.approx(span, abs=1e-6)
+    assert load.provenance["sha256"] == figures["sha256_uncompressed"]
+
+
+def test_tracelabs_replay_sheet() -> None:
+    figures = expected("agentic/tracelab/multi_session_large.csv")
+    load = read_trace(ORIGINALS / "agentic/tracelab/multi_session_large.csv")
+    told = describe(load)
+    for key in ("rows", "sessions", "prompt_tokens_sum", "output_tokens_sum"):
+        assert told[key] == figures[key], key
+    span = figures["last_session_arrival_ms"] - figures["first_session_arrival_ms"]
+    assert load.arrival_s[-1] == pytest.approx(span / 1000, abs=1e-6)
+    last = figures["tool_wait_ms_sum"] - 1000 * np.nansum(load.think_s)
+    assert last >= -1e-6, "every wait but those after a session's last round"
+    outside = load.segment_id % 3 == 0
+    assert not outside.any(), "every prefix is the past of its session"
+    fresh = [load.segment_tokens[end - 1] for end in load.segment_offset[1:]]
+    assert sum(fresh) == figures["input_len_sum"]
+    assert load.segment_tokens.sum() - sum(fresh) == figures["prefix_len_sum"]

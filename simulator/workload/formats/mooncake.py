@@ -7,7 +7,6 @@ the session's previous answer). github.com/kvcache-ai/Mooncake, FAST25-release; 
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from simulator.errors import InputError, Problem
-from simulator.workload.columns import UNSHARED, Workload, turns_of
+from simulator.workload.columns import Workload, turns_of
+from simulator.workload.hashed import block_segments, check_hashes
 from simulator.workload.jsonl import (
     Objects,
     first_object,
@@ -53,8 +53,8 @@ def read(source: Source, options: Options, faults: Faults) -> Workload:
     prompt = whole_numbers(rows, "input_length", faults)
     output = whole_numbers(rows, "output_length", faults)
     when = _timing(rows, faults)
-    _check_hashes(rows, prompt, options.block_size, faults)
-    columns = when | _segments([row.get("hash_ids") or [] for row in rows], prompt, options.block_size)
+    check_hashes(rows, prompt, options.block_size, faults)
+    columns = when | block_segments([row.get("hash_ids") or [] for row in rows], prompt, options.block_size)
     record = source.provenance("mooncake") | {"block_size": options.block_size}
     return assemble(Rows(columns.pop("time_s"), prompt, output, columns), faults, record)
 
@@ -74,29 +74,3 @@ def _timing(rows: Objects, faults: Faults) -> dict[str, npt.NDArray[Any]]:
     begin = start[first & (sessions["session"] >= 0)]
     start[follows] = begin[sessions["session"][follows]]
     return {"time_s": start, **sessions, "think_s": np.where(follows, np.nan_to_num(delay_s), np.nan)}
-
-
-def _check_hashes(rows: Objects, prompt: npt.NDArray[np.int64], size: int, faults: Faults) -> None:
-    """Notes rows whose hash_ids are no ids or too many or few for the prompt, and takes them away there."""
-    for row, (item, tokens) in enumerate(zip(rows, prompt.tolist())):
-        ids = item.get("hash_ids") or []
-        if not isinstance(ids, list) or not all(type(one) is int and 0 <= one < UNSHARED for one in ids):
-            faults.add(row, "hash_ids", ids, "a list of whole numbers")
-        elif ids and len(ids) != -(-tokens // size):
-            allowed = f"{-(-tokens // size)} blocks of {size} (the option block_size) for {tokens} tokens"
-            faults.add(row, "the length of hash_ids", len(ids), allowed)
-        else:
-            continue
-        item["hash_ids"] = []
-
-
-def _segments(
-    hashes: list[list[int]], prompt: npt.NDArray[np.int64], size: int
-) -> dict[str, npt.NDArray[Any]]:
-    counts = np.array([len(ids) for ids in hashes], np.int64)
-    offset = np.concatenate(([0], np.cumsum(counts)))
-    tokens = np.full(offset[-1], size)
-    hashed = counts > 0
-    tokens[offset[1:][hashed] - 1] = prompt[hashed] - (counts[hashed] - 1) * size
-    ids = np.fromiter(itertools.chain.from_iterable(hashes), np.uint64, int(offset[-1]))
-    return {"segment_offset": offset, "segment_id": ids, "segment_tokens": tokens}
