@@ -323,7 +323,7 @@ class Replica:
         for request in step.resumed:
             count_waiting(self, request, 0)
             self.clocks.resumed(request, seen_s, now)
-        if step.requests or step.loads or step.preempted:
+        if step.admitted or step.chunks or step.loads or step.preempted:
             admitted(self, step, seen_s, now)
         return step
 
