@@ -118,11 +118,15 @@ def tell(
     from rich.console import Console
 
     from simulator.report import terminal
+    from simulator.report.sparks import shapes
 
     simulated = float(result.timeline["start_s"][-1].as_py() + result.timeline["width_s"][-1].as_py())
     steps = result.counters.get("engine_steps", 0)
     line = terminal.speed(ended, simulated * result.replications, wall_s, steps)
-    terminal.show(summary, Console(highlight=False), (line, str(folder)))
+    console = Console(highlight=False)
+    shown = console.is_terminal and not summary["saturation"]["saturated"]
+    drawn = shapes(result.requests, summary["warmup"]["cut_s"]) if shown else {}
+    terminal.show(summary, console, (line, str(folder)), drawn)
 
 
 @contextmanager

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+from simulator.report.sparks import spark
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -11,10 +13,18 @@ if TYPE_CHECKING:
 
 LATENCIES = {"ttft_s": "TTFT", "tpot_s": "TPOT", "itl_s": "ITL", "e2e_s": "E2E", "queue_s": "queue"}
 COLUMNS = ("mean", "p50", "p90", "p95", "p99")
+NONE: Mapping[str, Sequence[int]] = {}
 
 
-def show(summary: dict[str, Any], console: Console, notes: tuple[str, ...] = ()) -> None:
-    """Prints the summary (as summary.json has it); notes: lines about this very run that no file keeps."""
+def show(
+    summary: dict[str, Any],
+    console: Console,
+    notes: tuple[str, ...] = (),
+    shapes: Mapping[str, Sequence[int]] | None = None,
+) -> None:
+    """Prints the summary (as summary.json has it). notes: lines about this very run that no file keeps;
+    shapes: histograms of latencies, drawn where a terminal has room for them.
+    """
     from rich.text import Text
 
     def line(text: str, style: str = "") -> None:
@@ -24,10 +34,14 @@ def show(summary: dict[str, Any], console: Console, notes: tuple[str, ...] = ())
     line(verdict["sentence"], {True: "bold green", False: "bold red", None: "bold"}[verdict["met"]])
     for name, pool in summary["pools"].items():
         line(f"{name}, {accelerators(pool)}: {verdict['limits'][name]}")
-    console.print(latencies(summary))
+    drawn = shapes if shapes and console.is_terminal else {}
+    console.print(
+        fitting(console, latencies(summary, drawn), latencies(summary), latencies(summary, {}, False))
+    )
     for text in rates(summary):
         line(text)
-    console.print(pools(summary))
+    for table in pools(summary, console):
+        console.print(table)
     for text in (*footing(summary), *notes):
         line(text, "dim")
 
@@ -38,15 +52,33 @@ def accelerators(pool: dict[str, Any]) -> str:
     return f"{pool['replicas']} × {each} {pool['accelerator']}"
 
 
-def latencies(summary: dict[str, Any]) -> Table:
-    """A row a latency; each in the unit that suits its median."""
+def fitting(console: Console, *tables: Table) -> Table:
+    """The first of the tables that the screen is wide enough for; else the last."""
+    for table in tables:
+        if _width(console, table) <= console.width:
+            return table
+    return tables[-1]
+
+
+def _width(console: Console, table: Table) -> int:
+    """Columns that the table takes with nothing cut or folded."""
+    return console.measure(table, options=console.options.update(width=1000)).maximum
+
+
+def latencies(
+    summary: dict[str, Any], shapes: Mapping[str, Sequence[int]] = NONE, interval: bool = True
+) -> Table:
+    """A row a latency, in the unit that suits its median. shapes: histograms; interval: with that of p99."""
     header, rows = latency_cells(summary)
     table = _table()
     table.add_column("")
-    for name in header[1:]:
+    for name in header[1:] if interval else header[1:-1]:
         table.add_column(name, justify="right")
-    for row in rows:
-        table.add_row(*row)
+    if shapes:
+        table.add_column("least … p99", no_wrap=True)
+    for row, key in zip(rows, LATENCIES, strict=True):
+        drawn = [spark(shapes.get(key, ()))] if shapes else []
+        table.add_row(*(row if interval else row[:-1]), *drawn)
     return table
 
 
@@ -98,15 +130,35 @@ POOL_COLUMNS = {
 }
 
 
-def pools(summary: dict[str, Any]) -> Table:
-    """A row a pool: what its replicas did, means over time and replicas."""
+def pools(summary: dict[str, Any], console: Console) -> Iterator[Table]:
+    """What the replicas of each pool did, means over time and replicas: a row a pool, where there is room;
+    else a column a pool, as many side by side as fit.
+    """
     table = _table()
     table.add_column("pool", overflow="ellipsis", no_wrap=True, min_width=6)
     for name in POOL_COLUMNS:
         table.add_column(name, justify="right", no_wrap=True)
     for name, pool in summary["pools"].items():
-        cells = [_shown(key, pool[key]) for key in POOL_COLUMNS.values()]
-        table.add_row(name, *cells)
+        table.add_row(name, *(_shown(key, pool[key]) for key in POOL_COLUMNS.values()))
+    if _width(console, table) <= console.width:
+        yield table
+        return
+    names = list(summary["pools"])
+    while names:
+        count = len(names)
+        while count > 1 and _width(console, _upright(summary, names[:count])) > console.width:
+            count -= 1
+        yield _upright(summary, names[:count])
+        names = names[count:]
+
+
+def _upright(summary: dict[str, Any], names: Sequence[str]) -> Table:
+    table = _table()
+    table.add_column("pool", no_wrap=True)
+    for name in names:
+        table.add_column(name, justify="right", overflow="fold")
+    for label, key in POOL_COLUMNS.items():
+        table.add_row(label, *(_shown(key, summary["pools"][name][key]) for name in names))
     return table
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from rich.console import Console
 from small_engine import FakeRun, make_run, make_scenario
 
-from simulator.report import request, terminal
+from simulator.report import request, sparks, terminal
 from simulator.results.parts import WATERFALL
 from simulator.results.summary import summarise
 from simulator.results.waterfall import explain
@@ -85,6 +87,48 @@ def test_any_width_will_do(fake_run: FakeRun, width: int) -> None:
         )
         <= width
     )
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 200])
+@pytest.mark.parametrize("pools", [1, 3])
+def test_no_figure_is_cut_at_any_width(fake_run: FakeRun, width: int, pools: int) -> None:
+    summary = summarise(fake_run(rate=12.0, n=300))
+    (name,) = summary["pools"]
+    for number in range(1, pools):
+        summary["pools"][f"{name}-{number}"] = summary["pools"][name]
+        summary["verdict"]["limits"][f"{name}-{number}"] = "idle"
+    text = shown(lambda console: terminal.show(summary, console), width, force_terminal=True, no_color=True)
+    assert not re.search(r"\S…", text)  # an interval's has a blank before it
+    for key in terminal.POOL_COLUMNS.values():
+        value = summary["pools"][name][key]
+        figure = terminal.number(value) if key in {"batch_size", "waiting"} else terminal.share(value)
+        assert text.count(figure) >= pools
+
+
+def test_histograms_are_drawn_on_terminals_with_room(fake_run: FakeRun) -> None:
+    run = fake_run(rate=12.0, n=2000)
+    summary, drawn = summarise(run), sparks.shapes(run.requests, 0.0)
+    assert sum(drawn["ttft_s"]) == 2000 and len(drawn["ttft_s"]) == sparks.CELLS
+
+    def show(console: Console) -> None:
+        terminal.show(summary, console, (), drawn)
+
+    picture = sparks.spark(drawn["ttft_s"])
+    assert picture in shown(show, 80, force_terminal=True, no_color=True)
+    assert picture not in shown(show, 40, force_terminal=True, no_color=True)
+    assert picture not in shown(show, 80)
+
+
+def test_a_spark_is_a_bar_a_value() -> None:
+    assert sparks.spark([0, 1, 4, 8]) == " ▂▅█"
+    assert sparks.spark([0.5, float("nan")], most=1.0) == "▅ "
+    assert sparks.spark([]) == "" and sparks.spark([0.0, 0.0]) == "  "
+
+
+def test_a_histogram_ends_at_the_99th_percentile() -> None:
+    counts = sparks.histogram(np.arange(1000.0), 4)
+    assert sum(counts) == 1000 and counts == [248, 247, 247, 258]  # edges at 247.25, 494.5, 741.76
+    assert sparks.histogram(np.array([np.nan])) == [] and sparks.histogram(np.ones(5)) == [5]
 
 
 def test_a_pipe_gets_no_colour_and_whole_lines(fake_run: FakeRun) -> None:
