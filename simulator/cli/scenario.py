@@ -66,7 +66,7 @@ def _memory(scenario: Resolved) -> dict[str, Memory]:
     for pool in scenario.fleet.pools:
         if pool.step_s is not None and pool.engine.num_gpu_blocks_override is not None:
             continue
-        where = scenario.places[f"fleet.pools.{pool.name}"]
+        where = scenario.places[pool.key]
         try:
             found[pool.name] = fit(scenario.model, pool.accelerator, pool.layout, pool.engine, where)
         except InputError as error:

@@ -57,7 +57,7 @@ def price(scenario: Resolved) -> list[Priced]:
 
 
 def _priced(scenario: Resolved, spec: PoolSpec) -> Priced:
-    model, where = scenario.model, scenario.places.get(f"fleet.pools.{spec.name}", "")
+    model, where = scenario.model, scenario.places.get(spec.key, "")
     blocks = spec.engine.num_gpu_blocks_override if spec.step_s is not None else None
     if blocks is None:
         blocks = memory.fit(model, spec.accelerator, spec.layout, spec.engine, where).num_gpu_blocks
@@ -186,9 +186,10 @@ HANDED = Plugin("least_requests")
 
 def _stage(scenario: Resolved, replicas: list[Target], replication: int, handed: bool = False) -> Stage:
     """Replicas that one router chooses among: their pool's own, or the fleet's."""
-    names = list(dict.fromkeys(_pool_of(replica) for replica in replicas))
-    specs = [spec for spec in scenario.fleet.pools if spec.name in names]
-    plugin = (specs[0].router if len(specs) == 1 else None) or scenario.fleet.router
+    own = {_pool_of(replica) for replica in replicas}
+    routers = {spec.pool: spec.router for spec in scenario.fleet.pools if spec.name in own}
+    names = list(routers)
+    plugin = (routers[names[0]] if len(names) == 1 else None) or scenario.fleet.router
     if handed and getattr(find("routers", plugin.name), "BETWEEN_POOLS", False):
         plugin = HANDED
     name = f"{names[0] if len(names) == 1 else 'fleet'}{'/handed' if handed else ''}"

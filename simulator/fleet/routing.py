@@ -16,7 +16,7 @@ from simulator.scenario.resolved import Plugin, Resolved
 def check(scenario: Resolved) -> None:
     """Raises InputError, at their places, for routers that are not there or lack an option."""
     asked = {"fleet.router": scenario.fleet.router}
-    asked |= {f"fleet.pools.{pool.name}.router": pool.router for pool in scenario.fleet.pools if pool.router}
+    asked |= {f"fleet.pools.{pool.pool}.router": pool.router for pool in scenario.fleet.pools if pool.router}
     problems: list[Problem] = []
     for where, plugin in asked.items():
         try:

@@ -13,6 +13,7 @@ from pydantic_core import PydanticCustomError
 
 from simulator import catalog
 from simulator.errors import unknown
+from simulator.scenario.members import LAYOUT, parts
 
 Fault = tuple[tuple[str, ...], str, str] | tuple[tuple[str, ...], str, str, str]
 Section = TypeVar("Section")
@@ -56,6 +57,16 @@ def _memory(args: Any) -> Iterator[Fault]:
 def pool(section: Any) -> Iterator[Fault]:
     if section.step_time and section.engine.enforce_eager:
         yield ("engine", "enforce_eager"), "has no effect with step_time", "leave it out"
+    members = section.members
+    if not members and section.accelerator is None:
+        yield ("accelerator",), "is missing", "a name of `sim list accelerators`, or members with one each"
+    for key, default in (("replicas", 1), ("accelerator", None)):
+        if members and getattr(section, key) != default:
+            yield (key,), "has no effect: each of members has its own", "leave it out"
+    for key in LAYOUT:
+        given = getattr(section, key) not in (1, False)
+        if members and given and all(getattr(own, key) is not None for own in members.values()):
+            yield (key,), "has no effect: each of members has its own", "leave it out"
 
 
 def fleet(section: Any) -> Iterator[Fault]:
@@ -65,6 +76,9 @@ def fleet(section: Any) -> Iterator[Fault]:
             yield ("pools", name, "role"), "a prefill pool without a decode pool", "a decode pool beside it"
         if pool.role == "decode" and "prefill" not in roles:
             yield ("pools", name, "role"), "a decode pool without a prefill pool", "a prefill pool beside it"
+        for member in pool.members or {}:
+            if f"{name}/{member}" in section.pools:
+                yield ("pools", name, "members", member), "a pool has that name", "another name"
         others = [
             other for other in section.pools.values() if (other.role == "decode") == (pool.role == "decode")
         ]
@@ -133,7 +147,7 @@ def _precision(section: Any) -> Iterator[Fault]:
 def scenario(whole: Any) -> Iterator[Fault]:
     if whole.workload.synthetic is not None and whole.run.resample:
         yield ("run", "resample"), "has no effect on a synthetic workload", "leave it out"
-    used = {pool.accelerator for pool in whole.fleet.pools.values()}
+    used = {str(part.section.accelerator) for part in parts(whole.fleet.pools)}
     for name in whole.prices:
         if name not in used:
             yield ("prices", name), "has no effect: no pool has that accelerator", ", ".join(sorted(used))

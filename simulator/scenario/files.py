@@ -35,6 +35,10 @@ def _places(document: Node) -> Iterator[Place]:
     for pool in pools.value if pools is not None and isinstance(pools.value, dict) else ():
         yield from _plugin(("fleet", "pools", pool, "router"))
         yield from _plugin(("fleet", "pools", pool, "engine", "scheduling_policy"))
+        members = find(document, ("fleet", "pools", pool, "members"))
+        for member in members.value if members is not None and isinstance(members.value, dict) else ():
+            at = ("fleet", "pools", pool, "members", member)
+            yield from _plugin((*at, "engine", "scheduling_policy"))
 
 
 def _plugin(path: Place) -> Iterator[Place]:

@@ -15,6 +15,7 @@ from simulator.scenario import resolved as r
 from simulator.scenario.checks import handing, inline
 from simulator.scenario.engine_args import engine_args, with_policy
 from simulator.scenario.files import sha256, shown
+from simulator.scenario.members import Part, parts
 from simulator.scenario.places import places
 from simulator.scenario.positions import Node, Place, place
 from simulator.scenario.supported import unsupported
@@ -51,7 +52,7 @@ def resolve(scenario: s.Scenario, document: Node, files: Mapping[Place, Path]) -
 
     digests = _digests(scenario, document, files, refuse)
     model = _model(scenario.model, files, refuse)
-    pools = tuple(_pool(name, pool, model, files, refuse) for name, pool in scenario.fleet.pools.items())
+    pools = tuple(_pool(part, model, files, refuse) for part in parts(scenario.fleet.pools))
     if problems or model is None:
         raise InputError(list(dict.fromkeys(problems)))
     fleet = r.FleetSpec(
@@ -154,26 +155,34 @@ def _synthetic(section: SyntheticSection, files: Mapping[Place, Path]) -> dict[s
     return values
 
 
-def _pool(
-    name: str, pool: s.PoolSection, model: r.ModelSpec | None, files: Mapping[Place, Path], refuse: Refuse
-) -> r.PoolSpec:
-    accelerator: catalog.Accelerator = catalog.load("accelerators", pool.accelerator)
-    at = ("fleet", "pools", name)
+def _pool(part: Part, model: r.ModelSpec | None, files: Mapping[Place, Path], refuse: Refuse) -> r.PoolSpec:
+    pool, at = part.section, part.at
+    accelerator: catalog.Accelerator = catalog.load("accelerators", str(pool.accelerator))
     limit = model.shape.max_position_embeddings if model else 2**31 - 1
 
     def refuse_engine(key: str, *text: str) -> None:
         refuse((*at, "engine", *key.split(".")), *text)
 
     engine = engine_args(pool.engine, accelerator, limit, refuse_engine)
-    engine = with_policy(engine, _policy_file((*at, "engine", "scheduling_policy"), files), refuse_engine)
+    engine = with_policy(engine, _policy_file(part.policy, files), refuse_engine)
     layout = r.Layout(
         pool.tensor_parallel_size,
         pool.pipeline_parallel_size,
         pool.data_parallel_size,
         pool.enable_expert_parallel,
     )
-    router = _plugin(pool.router, (*at, "router"), files) if pool.router else None
-    return r.PoolSpec(name, pool.role, pool.replicas, accelerator, layout, engine, router, pool.step_time)
+    router = _plugin(pool.router, ("fleet", "pools", part.pool, "router"), files) if pool.router else None
+    return r.PoolSpec(
+        part.name,
+        pool.role,
+        pool.replicas,
+        accelerator,
+        layout,
+        engine,
+        router,
+        pool.step_time,
+        part.member,
+    )
 
 
 def _policy_file(at: Place, files: Mapping[Place, Path]) -> Path | None:

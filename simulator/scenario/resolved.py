@@ -98,7 +98,8 @@ class Plugin:
 
 @dataclass(frozen=True, slots=True)
 class PoolSpec:
-    """Replicas of one kind. role: both, prefill or decode; step_s: a fixed step time, no cost model."""
+    """Replicas of one kind. role: both, prefill or decode; step_s: a fixed step time, no cost model; member:
+    of a pool of several kinds, whose name is then pool/member."""
 
     name: str
     role: str
@@ -108,6 +109,18 @@ class PoolSpec:
     engine: EngineArgs
     router: Plugin | None
     step_s: float | None
+    member: str = ""
+
+    @property
+    def pool(self) -> str:
+        """The pool as the scenario names it."""
+        return self.name.removesuffix(f"/{self.member}") if self.member else self.name
+
+    @property
+    def key(self) -> str:
+        """Where the scenario has these replicas."""
+        member = f".members.{self.member}" if self.member else ""
+        return f"fleet.pools.{self.pool}{member}"
 
     @property
     def engines(self) -> int:

@@ -187,15 +187,36 @@ class EngineSection(Section):
     _checked = model_validator(mode="after")(checks.raising(checks.engine))
 
 
+class MemberSection(Section):
+    """Some of a pool's replicas, of one kind. What is left out is as the pool has it."""
+
+    accelerator: AcceleratorName
+    """A name of `sim list accelerators`."""
+    replicas: Annotated[int, Field(ge=1, le=4096)] = 1
+    """How many."""
+    tensor_parallel_size: Annotated[int, Field(ge=1, le=1024)] | None = None
+    """As of a pool."""
+    pipeline_parallel_size: Annotated[int, Field(ge=1, le=1024)] | None = None
+    """As of a pool."""
+    data_parallel_size: Annotated[int, Field(ge=1, le=4096)] | None = None
+    """As of a pool."""
+    enable_expert_parallel: bool | None = None
+    """As of a pool."""
+    engine: EngineSection | None = None
+    """Arguments in place of the pool's."""
+
+
 class PoolSection(Section):
-    """Replicas of one kind."""
+    """Replicas that share a role and a router: of one kind, or of several members' kinds."""
 
     role: Literal["both", "prefill", "decode"] = "both"
     """What its replicas compute."""
     replicas: Annotated[int, Field(ge=1, le=4096)] = 1
     """How many."""
-    accelerator: AcceleratorName
+    accelerator: AcceleratorName | None = None
     """A name of `sim list accelerators`."""
+    members: Annotated[dict[Name, MemberSection], Field(min_length=1)] | None = None
+    """Replicas of several kinds, by a name of your own, in place of replicas and accelerator."""
     tensor_parallel_size: Annotated[int, Field(ge=1, le=1024)] = 1
     """Accelerators that share each layer of one replica."""
     pipeline_parallel_size: Annotated[int, Field(ge=1, le=1024)] = 1

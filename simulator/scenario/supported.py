@@ -7,7 +7,8 @@ from typing import Any
 
 from simulator import catalog
 from simulator.errors import Problem
-from simulator.scenario.positions import Node, place
+from simulator.scenario.members import parts
+from simulator.scenario.positions import Node, Place, place
 
 
 def unsupported(scenario: Any, document: Node) -> list[Problem]:
@@ -18,9 +19,9 @@ def unsupported(scenario: Any, document: Node) -> list[Problem]:
     ]
 
 
-def _found(scenario: Any) -> Iterator[tuple[tuple[str, ...], str, str]]:
-    for name, pool in scenario.fleet.pools.items():
-        at = ("fleet", "pools", name)
+def _found(scenario: Any) -> Iterator[tuple[Place, str, str]]:
+    for part in parts(scenario.fleet.pools):
+        pool, at = part.section, part.at
         if pool.role != "both" and catalog.load("presets", pool.engine.preset).planner != "vllm_v1":
             what = f"a {pool.role} pool under preset {pool.engine.preset}"
             yield (*at, "engine", "preset"), what, "a preset of vLLM V1, such as vllm-0.33"

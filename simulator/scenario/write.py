@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from simulator.scenario import engine_args
 from simulator.scenario import resolved as r
+from simulator.scenario.members import parts
 from simulator.scenario.positions import Place
 from simulator.scenario.synthetic import written
 
@@ -28,8 +29,13 @@ def document_of(
         document["model"]["kv_cache_dtype"] = "bf16"
     if scenario.workload.synthetic is not None:
         document["workload"]["synthetic"] = written(scenario.workload.synthetic)
-    for pool in fleet.pools:
-        document["fleet"]["pools"][pool.name]["engine"] = engine_args.written(pool.engine)
+    for part, pool in zip(parts(scenario.fleet.pools), fleet.pools, strict=True):
+        section, filled = document["fleet"]["pools"][part.pool], engine_args.written(pool.engine)
+        if part.member:
+            section = section["members"][part.member]
+            if part.inherits_policy:
+                del filled["scheduling_policy"]  # the pool has it
+        section["engine"] = filled
     document["run"] |= {"warmup": "auto" if run.warmup_s is None else run.warmup_s}
     document["run"] |= _present({"resample": run.resample})
     if run.precision is not None:

@@ -31,7 +31,8 @@ def test_every_section_is_strict_and_described() -> None:
 
 def test_names_ranges_and_units_are_there() -> None:
     pool = sections()["PoolSection"]["properties"]
-    assert "h100-sxm" in pool["accelerator"]["examples"]
+    assert "h100-sxm" in pool["accelerator"]["anyOf"][0]["examples"]
+    assert "h100-sxm" in sections()["MemberSection"]["properties"]["accelerator"]["examples"]
     assert (pool["replicas"]["minimum"], pool["replicas"]["maximum"]) == (1, 4096)
     assert pool["step_time"]["anyOf"][0]["examples"] == ["50 ms"]
     assert json_schema()["required"] == []
