@@ -9,7 +9,7 @@ from fleets import Case, case
 
 from simulator.catalog import Link
 from simulator.plugins import names
-from simulator.scenario.resolved import Plugin, TransferSpec
+from simulator.scenario.resolved import Layout, Plugin, TransferSpec
 
 SHAPES = (("prefill", "decode"), ("prefill", "both"), ("prefill", "decode", "both"))
 ROUTERS = [name for name in names("routers") if name != "conditional"]
@@ -42,7 +42,7 @@ def disaggregated(seed: int) -> Case:
 
 def handed(seed: int) -> Case:
     """The same fleets with every way to hand over: pulled or pushed, in pieces or whole, whoever makes the
-    first token, over links slow enough that they matter.
+    first token, over links slow enough that they matter; some replicas are two data-parallel ranks.
     """
     made = disaggregated(seed)
     rng = np.random.default_rng([seed, 2])
@@ -56,5 +56,6 @@ def handed(seed: int) -> Case:
         first_token=str(rng.choice(["decode", "prefill", "relayed"])),
         link=replace(fleet.transfer.link, bytes_per_s=float(rng.choice([1e8, 1e9, 1e10, 1e12]))),
     )
-    fleet = replace(fleet, transfer=transfer)
+    pools = tuple(replace(pool, layout=Layout(1, 1, int(rng.choice([1, 1, 2])))) for pool in fleet.pools)
+    fleet = replace(fleet, transfer=transfer, pools=pools)
     return replace(made, scenario=replace(made.scenario, fleet=fleet))

@@ -32,7 +32,7 @@ def _found(scenario: Any) -> Iterator[tuple[Place, str, str]]:
             yield from _ranks(pool, at)
 
 
-def _ranks(pool: Any, at: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str, str]]:
+def _ranks(pool: Any, at: Place) -> Iterator[tuple[Place, str, str]]:
     key = (*at, "data_parallel_size")
     if "balancer" not in catalog.load("presets", pool.engine.preset).rules:
         what = f"data_parallel_size over 1 under preset {pool.engine.preset}"
