@@ -9,14 +9,14 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-API = ("Comparison", "InputError", "Result", "Scenario", "Workload", "compare", "run")
+__all__ = ["Comparison", "InputError", "Result", "Scenario", "Workload", "compare", "run"]
 
 
 def __getattr__(name: str) -> Any:
-    if name in API:
+    if name in __all__:
         return getattr(import_module("simulator.api"), name)
     raise AttributeError(f"module 'simulator' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return [*API, "__version__"]
+    return [*__all__, "__version__"]

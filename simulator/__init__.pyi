@@ -6,5 +6,5 @@ from simulator.api import Workload as Workload
 from simulator.api import compare as compare
 from simulator.api import run as run
 
-API: tuple[str, ...]
+__all__: list[str]
 __version__: str

@@ -17,7 +17,7 @@ from simulator.scenario.resolved import PoolSpec, Resolved
 if TYPE_CHECKING:
     from simulator.api.requests import Workload
 
-_ONE = object()
+_NOT_GIVEN = object()
 
 
 class Scenario:
@@ -51,14 +51,14 @@ class Scenario:
         """
         return cls(given.from_values(values, Path(directory)))
 
-    def with_set(self, key: str | Mapping[str, Any], value: Any = _ONE) -> Scenario:
+    def with_set(self, key: str | Mapping[str, Any], value: Any = _NOT_GIVEN) -> Scenario:
         """Another scenario in which a dotted key, or each key of a mapping, has another value.
 
         `with_set("fleet.pools.serve.replicas", 8)`, `with_set({"seed": 3, "slo.ttft": "1 s"})`. A mapping as
         value is laid upon what is there; None takes the key away. Paths are relative to the working
         directory. Raises InputError with every fault.
         """
-        if isinstance(key, str) == (value is _ONE):
+        if isinstance(key, str) == (value is _NOT_GIVEN):
             raise TypeError("with_set(KEY, VALUE) or with_set({KEY: VALUE, …})")
         values = {key: value} if isinstance(key, str) else key
         return Scenario(merge(self._document, given.assigned(values)))

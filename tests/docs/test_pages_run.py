@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,12 @@ def test_pages_are_found_and_none_is_without_code() -> None:
     assert len(cells.pages()) >= 12
     for path in cells.pages():
         assert [cell for cell in cells.cells(path.read_text(encoding="utf-8")) if cell.shown], path
+
+
+def test_every_page_has_its_place_in_the_site() -> None:
+    told = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    every = [page.relative_to(cells.DOCS).as_posix() for page in cells.DOCS.rglob("*.md")]
+    assert [name for name in every if not re.search(rf"[ :]{re.escape(name)}$", told, re.MULTILINE)] == []
 
 
 def test_blocks_are_told_apart() -> None:
