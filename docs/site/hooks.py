@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import posixpath
 import re
 import sys
@@ -23,6 +24,17 @@ COPIED = {
 LINK = re.compile(r"(?<!!)\[(?P<text>[^\]]*)\]\((?P<target>[^)#\s]+)(?P<anchor>#[^)\s]*)?\)")
 HIDDEN = re.compile(r"^<!-- (?:check\n.*?|output[^\n]*|end )-->\n?", re.DOTALL | re.MULTILINE)
 FENCE = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
+
+
+def on_config(config: Any) -> Any:
+    """Pages that nobody has given a place in mkdocs.yml come last in the reference, so that none is lost."""
+    placed = set(re.findall(r"[\w/-]+\.md", json.dumps(config.nav)))
+    docs = Path(config.docs_dir)
+    rest = sorted(page.name for page in docs.glob("*.md") if page.name not in placed)
+    for section in config.nav:
+        if "Reference" in section:
+            section["Reference"] += rest
+    return config
 
 
 def on_files(files: Files, config: Any) -> Files:

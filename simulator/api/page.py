@@ -23,7 +23,8 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Texts as a table: the first column to the left, figures to the right."""
     head = f"<thead>{_row(header, 'th', bool(header))}</thead>" if header else ""
     body = "".join(_row(row, "td", bool(header)) for row in rows)
-    return f'<table style="border-collapse: collapse; color: inherit; font: inherit">{head}<tbody>{body}</tbody></table>'
+    style = "border-collapse: collapse; color: inherit; font: inherit"
+    return f'<table style="{style}">{head}<tbody>{body}</tbody></table>'
 
 
 def _row(cells: Sequence[str], tag: str, figures: bool) -> str:
