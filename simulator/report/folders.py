@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 from simulator.errors import InputError, Problem
@@ -13,9 +14,10 @@ from simulator.report.page import FILE
 def write(folder: Path) -> Path:
     """Writes the page into the folder, whole or not at all. Raises InputError if it is no folder of ours."""
     text = page(folder)
-    new = folder / f".{FILE}.new"
-    new.write_text(text, encoding="utf-8")
-    os.replace(new, folder / FILE)
+    with tempfile.TemporaryDirectory(prefix=f".{FILE}.", dir=folder) as temporary:
+        new = Path(temporary, FILE)
+        new.write_text(text, encoding="utf-8")
+        os.replace(new, folder / FILE)
     return folder / FILE
 
 

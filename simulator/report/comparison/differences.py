@@ -42,7 +42,7 @@ FIGURES = (
 def section(document: dict[str, Any]) -> Section:
     text = [f"{change['to']}: {change['refused']}" for change in document["changes"] if change["refused"]]
     head, rows = metric_cells(document)
-    side = Table(head, rows, title="Side by side", how=_how(document))
+    side = Table(("figure", *head[1:]), rows, title="Side by side", how=_how(document))
     return Section("What changes", tuple(text), (forest(document),), (side, every(document)))
 
 

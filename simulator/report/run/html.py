@@ -158,7 +158,7 @@ def provenance(found: dict[str, Any]) -> Iterator[Table]:
         folded=True,
     )
     plain = [(key, _text(value)) for key, value in found.get("workload", {}).items()]
-    yield Table(("", "value"), plain, (0, 1), title="Workload", folded=True)
+    yield Table(("what", "value"), plain, (0, 1), title="Workload", folded=True)
 
 
 def _text(value: Any) -> str:

@@ -39,7 +39,7 @@ def percentiles(summary: dict[str, Any]) -> Table:
         cells = [_with_interval(metric, key, scale) for key in COLUMNS]
         rows.append((f"{label}, {unit}", *cells, f"{metric.get('n', 0):,}"))
     return Table(
-        ("", *COLUMNS, "samples"),
+        ("latency", *COLUMNS, "samples"),
         rows,
         title=f"Statistics, each with its interval of {summary['confidence'] * 100:g} %",
         how=f"{_how(summary)} {interval_method(summary)} A dash: too few samples, or too much correlation, "

@@ -129,9 +129,19 @@
     return plot;
   }
 
+  // The table beside a chart is its way in for the keyboard: the drawing itself is one picture.
+  function noTabStops(root) {
+    for (const found of root.querySelectorAll("*")) {
+      if (found.tabIndex >= 0) found.tabIndex = -1;
+      if (found.shadowRoot) noTabStops(found.shadowRoot);
+    }
+  }
+
   async function all() {
     for (const spec of given.charts) {
-      await Bokeh.Plotting.show(figure(spec), document.getElementById(`${spec.key}-chart`));
+      const place = document.getElementById(`${spec.key}-chart`);
+      await Bokeh.Plotting.show(figure(spec), place);
+      noTabStops(place);
       await new Promise(done => setTimeout(done));
     }
     document.documentElement.dataset.charts = "drawn";
