@@ -170,6 +170,9 @@ def _told(error: Exception) -> int:
     if isinstance(error, OSError) and error.errno in NO_ROOM:
         say(f"{error.filename or 'the output'}: cannot be written: {os.strerror(error.errno)}")
         return errors.BAD_INPUT
+    if isinstance(error, MemoryError):
+        say("this machine's memory is too small for that; fewer requests take less (workload.limit)")
+        return errors.BAD_INPUT
     say(_defect(error))
     return errors.DEFECT
 

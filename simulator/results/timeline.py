@@ -103,7 +103,8 @@ class Bins:
         most = _MOST_CELLS // self.replicas
         if end >= self.width * most:
             width, least = self.width * GRID_S, end * GRID_S / most
-            what = f"{width:.3g} s is too fine for {end * GRID_S:.4g} s of {self.replicas} replicas"
+            replicas = f"{self.replicas} replica{'s' * (self.replicas > 1)}"
+            what = f"{width:.3g} s is too fine for {end * GRID_S:.4g} s of {replicas}"
             raise InputError(Problem("run.bin", what, f"over {least:.2g} s"))
 
     def _put(self, column: int, cell: Ints, amount: NDArray[np.number]) -> None:

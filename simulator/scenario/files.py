@@ -53,14 +53,24 @@ def _is_path(path: Place, value: str) -> bool:
 
 
 def missing(document: Node, files: dict[Place, Path]) -> list[Problem]:
-    """A problem for each file that isn't there."""
-    return [_missing(document, path, file) for path, file in files.items() if not _exists(file)]
+    """A problem for each file that isn't there, or cannot be read (twice: its hash is taken first)."""
+    found = {path: (file, _fault(file)) for path, file in files.items()}
+    return [_missing(document, path, *told) for path, told in found.items() if told[1]]
 
 
-def _missing(document: Node, path: Place, file: Path) -> Problem:
+def _missing(document: Node, path: Place, file: Path, fault: str) -> Problem:
     hint = f"or name another: --set {'.'.join(map(str, path))}=PATH"
-    what = f"no such file: {file.as_posix()}"
+    what = f"{fault}: {file.as_posix()}"
     return Problem(str(place(document, path)), what, "a path relative to this file", hint)
+
+
+def _fault(file: Path) -> str:
+    """What keeps it from being read; empty if nothing does."""
+    if not _exists(file):
+        return "no such file"
+    if not file.is_file() and not file.is_dir():
+        return "a pipe or a device, not a file"
+    return "" if os.access(file, os.R_OK) else "not readable by you"
 
 
 def _exists(file: Path) -> bool:

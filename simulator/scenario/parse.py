@@ -45,7 +45,8 @@ def parse(text: str, start: Where) -> Node:
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         what = " ".join(part for part in (error.context, error.problem) if part) or "not YAML"
-        raise InputError(Problem(str(_at(start, mark)), f"not valid YAML: {what}")) from None
+        hint = "YAML indents with spaces, not with tabs" if "'\\t'" in what else ""
+        raise InputError(Problem(str(_at(start, mark)), f"not valid YAML: {what}", hint=hint)) from None
     except (YAMLError, ValueError, RecursionError, AssertionError) as error:
         first = str(error).strip().split("\n")[0]
         raise InputError(Problem(str(start), f"not valid YAML: {first or type(error).__name__}")) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 
 from simulator.errors import InputError, Problem
@@ -45,4 +46,19 @@ def _synthetic(spec: WorkloadSpec, seed: int, replication: int) -> Workload:
     synthetic = parse(spec.synthetic)
     if spec.limit is not None and spec.limit < synthetic.requests:
         synthetic = replace(synthetic, requests=spec.limit)
+    _fits_here(synthetic.requests)
     return generate(synthetic, seed, replication, read_lengths)
+
+
+REQUEST_BYTES = 900  # of this process at its largest, a request: docs/performance.md, a million
+
+
+def _fits_here(requests: int) -> None:
+    """Raises InputError for more requests than this machine's memory can hold the results of."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if requests * REQUEST_BYTES > memory:
+        what = f"{requests:,} requests take {requests * REQUEST_BYTES / 1e9:,.0f} GB"
+        allowed = f"up to {memory // REQUEST_BYTES:,} on this machine of {memory / 1e9:,.0f} GB"
+        raise InputError(
+            Problem("workload.synthetic.requests", what, allowed, "workload.limit takes the first")
+        )

@@ -67,7 +67,9 @@ class Faults:
         if self.bad and not self.skip:
             first = [self.bad[row] for row in sorted(self.bad)[:SHOWN]]
             rest = len(self.bad) - len(first)
-            told = f"{len(self.bad)} bad rows" + (f", {rest} of them not shown" if rest else "")
+            told = f"{len(self.bad)} bad row{'s' * (len(self.bad) > 1)}" + (
+                f", {rest} of them not shown" if rest else ""
+            )
             raise InputError(
                 [*first, Problem(self.file, told, hint="--skip-bad-rows leaves them out and counts them")]
             )
@@ -100,9 +102,14 @@ def open_source(path: Path) -> Source:
     """A file's content, decompressed if it is gzip by content. Raises InputError if there is none."""
     if path.is_dir():
         path = _trace_in(path)
-    if not path.is_file():
-        raise InputError(Problem(str(path), "no such file"))
-    data = path.read_bytes()
+    if path.exists() and not path.is_file() and not path.is_fifo():
+        raise InputError(Problem(str(path), "is a device", "a file"))
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise InputError(Problem(str(path), "no such file")) from None
+    except OSError as error:
+        raise InputError(Problem(str(path), f"cannot be read: {error.strerror}")) from None
     if data[:2] == b"\x1f\x8b":
         try:
             data = gzip.decompress(data)
@@ -128,6 +135,8 @@ def sniffed(source: Source) -> ModuleType:
         module = plugins.find("formats", name)
         if module.sniff(head):
             return module
+    if not head:
+        raise InputError(Problem(source.name, "the file is empty", "a trace"))
     first = head.split(b"\n", 1)[0][:100].decode("utf-8", "replace").strip()
     first = repr(first) if first.isprintable() else "bytes that are no text"
     known = ", ".join(plugins.names("formats"))
@@ -188,7 +197,9 @@ def assemble(rows: Rows, faults: Faults, provenance: dict[str, Any]) -> Workload
     no_prompt, no_output = good & (rows.prompt_tokens < 1), good & (rows.output_tokens < 1)
     kept = good & ~no_prompt & ~no_output
     if not kept.any():
-        raise InputError(Problem(faults.file, f"none of {len(good)} rows is a request with tokens"))
+        none = f"none of {len(good):,} rows is" if len(good) > 1 else "the only row is not"
+        what = f"{none} a request with prompt and output tokens" if len(good) else "there are no rows"
+        raise InputError(Problem(faults.file, what, "at least one request"))
     counts = {
         "rows": len(good),
         "bad_rows_dropped": int(np.count_nonzero(~good)),

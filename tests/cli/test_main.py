@@ -213,6 +213,7 @@ def test_show_offers_the_nearest_name() -> None:
             "a defect of sim, not of your input: AssertionError: tokens lost",
         ),
         (SystemExit(3), 3, ""),
+        (MemoryError(), errors.BAD_INPUT, "this machine's memory is too small"),
     ],
 )
 def test_how_a_command_ends(

@@ -408,3 +408,14 @@ def test_a_count_that_is_none_says_what_would_be(minimal: Path, written: str, sa
     assert said in problem.what
     if "than" not in said:
         assert "100_000, 100k" in problem.allowed
+
+
+def test_a_pipe_is_refused_since_its_hash_would_empty_it(problems: Problems, minimal: Path) -> None:
+    os.mkfifo(minimal.parent / "pipe.csv")
+    with pytest.raises(InputError, match=r"a pipe or a device, not a file: .*pipe\.csv"):
+        load(minimal, ["workload={trace: " + str(minimal.parent / "pipe.csv") + "}"])
+
+
+def test_a_tab_is_told_as_one(problems: Problems) -> None:
+    (problem,) = problems("fleet:\n\tpools: {}")
+    assert problem.hint == "YAML indents with spaces, not with tabs"

@@ -85,3 +85,10 @@ def test_a_named_workload_and_lengths_of_a_trace(trace: str) -> None:
     assert len(build(spec(synthetic={"name": "chat", "requests": 10}), 7, 0, 100_000)) == 10
     drawn = SYNTHETIC | {"prompt": {"kind": "empirical", "trace": trace}}
     assert build(spec(synthetic=drawn), 7, 0, 1000).prompt_tokens.max() > 50
+
+
+def test_more_requests_than_memory_holds_are_refused_at_once() -> None:
+    many = {**SYNTHETIC, "requests": 2_000_000_000}
+    with pytest.raises(InputError, match=r"2,000,000,000 requests take 1,800 GB; allowed: up to [\d,]+ on"):
+        build(spec(synthetic=many), 0, 0, 1000)
+    assert len(build(spec(synthetic=many, limit=10), 0, 0, 1000)) == 10

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +107,7 @@ def test_rows_without_tokens_are_dropped_and_counted(tmp_path: Path) -> None:
 
 
 def test_a_trace_of_nothing_is_refused(tmp_path: Path) -> None:
-    assert "none of 0 rows" in faults(tmp_path, AZURE)[0]
+    assert "there are no rows" in faults(tmp_path, AZURE)[0]
     assert "none of 1 rows" in faults(tmp_path, AZURE + "2023-11-16 18:17:03,0,10\r\n")[0]
 
 
@@ -403,3 +405,29 @@ def test_an_agents_file_that_is_none_is_refused(tmp_path: Path, text: str, said:
 def test_what_is_no_trace_but_known_is_named(tmp_path: Path, text: str, said: str) -> None:
     (told,) = faults(tmp_path, text)
     assert said in told
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "trace: the file is empty; allowed: a trace"),
+        ("\r\n \n", "trace: the file is empty; allowed: a trace"),
+        ("arrived_at,num_prefill_tokens,num_decode_tokens\n", "trace: there are no rows"),
+        ("arrived_at,num_prefill_tokens,num_decode_tokens\n1,5,0\n", "trace: the only row is not a request"),
+        ("arrived_at,num_prefill_tokens,num_decode_tokens\n1,5,x\n", "1 bad row ("),
+    ],
+)
+def test_of_one_or_none_it_speaks_as_people_do(tmp_path: Path, text: str, said: str) -> None:
+    assert any(said in told for told in faults(tmp_path, text))
+
+
+def test_a_trace_may_come_through_a_pipe_but_not_from_a_device(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    text = "arrived_at,num_prefill_tokens,num_decode_tokens\n1,5,3\n"
+    writer = threading.Thread(target=lambda: pipe.write_text(text))
+    writer.start()
+    assert len(read_trace(pipe)) == 1
+    writer.join()
+    with pytest.raises(InputError, match="is a device"):
+        read_trace("/dev/zero")
