@@ -67,9 +67,8 @@ class Faults:
         if self.bad and not self.skip:
             first = [self.bad[row] for row in sorted(self.bad)[:SHOWN]]
             rest = len(self.bad) - len(first)
-            told = f"{len(self.bad)} bad row{'s' * (len(self.bad) > 1)}" + (
-                f", {rest} of them not shown" if rest else ""
-            )
+            told = "1 bad row" if len(self.bad) == 1 else f"{len(self.bad):,} bad rows"
+            told += f", {rest:,} of them not shown" if rest else ""
             raise InputError(
                 [*first, Problem(self.file, told, hint="--skip-bad-rows leaves them out and counts them")]
             )

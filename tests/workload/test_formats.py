@@ -108,7 +108,7 @@ def test_rows_without_tokens_are_dropped_and_counted(tmp_path: Path) -> None:
 
 def test_a_trace_of_nothing_is_refused(tmp_path: Path) -> None:
     assert "there are no rows" in faults(tmp_path, AZURE)[0]
-    assert "none of 1 rows" in faults(tmp_path, AZURE + "2023-11-16 18:17:03,0,10\r\n")[0]
+    assert "the only row is not a request" in faults(tmp_path, AZURE + "2023-11-16 18:17:03,0,10\r\n")[0]
 
 
 def test_a_trace_beyond_the_time_grid_is_refused(tmp_path: Path) -> None:
