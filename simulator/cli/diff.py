@@ -47,7 +47,7 @@ def _run(path: Path) -> Side:
     from simulator.results.folder import load_run
     from simulator.study.diff.side import simulated
 
-    return simulated(load_run(path))
+    return simulated(load_run(path, steps=False))
 
 
 def _other(path: Path) -> Side:

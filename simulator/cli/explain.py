@@ -100,7 +100,7 @@ def read(path: Path, sets: tuple[str, ...], replication: int, quiet: bool) -> Ru
 
         if sets:
             raise InputError(Problem("--set", "has no effect on a run that is over", "a scenario file"))
-        saved = load_run(path)
+        saved = load_run(path, steps=False)
         return Run(saved.summary, saved.requests, saved.timeline, replication)
     from simulator.cli.run import progress_bar
     from simulator.results.summary import summarise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from simulator.cli.options import json_option, quiet_option
+from simulator.errors import InputError, Problem
+from simulator.units import quantity
 
 if TYPE_CHECKING:
     from simulator.report.export.source import Told
@@ -36,9 +39,22 @@ PATIENCE_S = 2.0
     show_default=True,
     help="Which of several replications.",
 )
+@click.option(
+    "--from", "begin", metavar="TIME", help="Of a trace (perfetto), only from then on: 20 s, 5 min."
+)
+@click.option("--until", "end", metavar="TIME", help="Of a trace (perfetto), only until then.")
 @json_option
 @quiet_option
-def export(path: Path, name: str, out: Path | None, replication: int, as_json: bool, quiet: bool) -> None:
+def export(
+    path: Path,
+    name: str,
+    out: Path | None,
+    replication: int,
+    begin: str | None,
+    end: str | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
     """Write a run for other tools: a trace for ui.perfetto.dev (packed if PATH ends in .gz), the result file
     of `vllm bench serve`, AIPerf's artifacts, CSV files, or Prometheus text with vLLM's names.
 
@@ -49,7 +65,7 @@ def export(path: Path, name: str, out: Path | None, replication: int, as_json: b
     from simulator.report.export.formats import FORMATS, default
     from simulator.report.export.source import open_run
 
-    source = open_run(path, replication)
+    source = open_run(path, replication, window(name, begin, end))
     with progress(quiet or as_json) as told:
         carried = FORMATS[name].write(source, out or default(path, name), told)
     missing = left_out(source, carried)
@@ -60,6 +76,23 @@ def export(path: Path, name: str, out: Path | None, replication: int, as_json: b
         click.echo(json.dumps(document, indent=1, ensure_ascii=False))
         return
     click.echo("\n".join(_told(document, carried.columns, quiet)))
+
+
+def window(name: str, begin: str | None, end: str | None) -> tuple[float, float]:
+    """Seconds from when and until when. Raises InputError for times that are none, or that have no effect."""
+    found = [-math.inf, math.inf]
+    for place, (option, text) in enumerate((("--from", begin), ("--until", end))):
+        if text is None:
+            continue
+        if name != "perfetto":
+            raise InputError(Problem(option, f"has no effect on {name}", "--format perfetto"))
+        try:
+            found[place] = quantity(text, "s")
+        except ValueError as error:
+            raise InputError(Problem(option, str(error))) from None
+    if found[0] >= found[1]:
+        raise InputError(Problem("--until", "is not after --from"))
+    return found[0], found[1]
 
 
 def _which(replications: int, number: int) -> list[str]:

@@ -132,14 +132,17 @@ def to_yaml(document: dict[str, Any]) -> str:
     return out.getvalue()
 
 
-def load_run(path: str | Path) -> SavedRun:
-    """A saved run. Raises InputError if there is none at `path` or its schema is another."""
+def load_run(path: str | Path, steps: bool = True) -> SavedRun:
+    """A saved run; steps False leaves its steps unread. Raises InputError if there is none at `path`, or one
+    of another schema.
+    """
     folder = Path(path)
     summary = read_summary(folder)
-    whole = [read_table(folder, name) for name in ("requests", "timeline")]
-    others = [read_table(folder, name, needed=False) for name in ("density", "steps")]
+    requests, timeline = (read_table(folder, name) for name in ("requests", "timeline"))
+    density = read_table(folder, "density", needed=False)
+    each = read_table(folder, "steps", needed=False) if steps else None
     scenario = folder.joinpath("scenario.yaml").read_text(encoding="utf-8")
-    return SavedRun(folder, summary, scenario, *whole, *others)
+    return SavedRun(folder, summary, scenario, requests, timeline, density, each)
 
 
 def read_summary(folder: Path) -> dict[str, Any]:

@@ -67,6 +67,23 @@ def test_perfetto_flows_lead_from_the_router_to_the_answer(tmp_path: Path) -> No
     assert all(row["out"].split()[1:] in ([], row["into_"].split()[1:]) for row in flows)
 
 
+def test_a_window_holds_what_touches_it(tmp_path: Path) -> None:
+    source = open_run(folder("handed"), window=(10.0, 20.0))
+    perfetto.write(source, tmp_path / "trace.json", nothing)
+    faults, threads, _, counters, odd = trace_processor.ask(
+        tmp_path.joinpath("trace.json").read_bytes(), QUERIES
+    )
+    assert not faults and odd == [{"n": 0}]
+    start, end = source.column("steps", "start_s"), source.column("steps", "end_s")
+    steps = sum(row["slices"] for row in threads if row["thread"] == "steps")
+    assert steps == int(((start < 20) & (end > 10)).sum())
+    sent = source.column("requests", "sent_s")
+    there = (sent < 20) & (sent + source.column("requests", "e2e_s") > 10)
+    own = sum(row["slices"] for row in threads if row["process"] == "requests")
+    assert own == int(there.sum()) < len(sent)
+    assert counters
+
+
 def test_perfetto_reads_it_packed(tmp_path: Path) -> None:
     source = open_run(folder("plain"))
     for name in ("trace.json", "trace.json.gz"):

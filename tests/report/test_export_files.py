@@ -278,6 +278,9 @@ def test_replications_are_told_apart(tmp_path: Path) -> None:
     [
         (["--format", "perfetto", "--replication", "7"], "no replication 7"),
         (["--format", "perfeto"], "perfeto"),
+        (["--format", "csv", "--from", "3 s"], "--from: has no effect on csv"),
+        (["--format", "perfetto", "--until", "soon"], "not a quantity"),
+        (["--format", "perfetto", "--from", "3 s", "--until", "2 s"], "is not after --from"),
     ],
 )
 def test_bad_input_is_refused(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -62,7 +62,9 @@ class Journeys:
 
 
 def journeys(source: Source) -> Journeys:
-    """Of all requests of a run; those that the end of the run cut off last until then."""
+    """Of a run's requests; those that the end of the run cut off last until then. Requests that the source's
+    window does not touch were never sent.
+    """
     state, sent = source.state(), source.column("requests", "sent_s")
     parts = np.stack([source.column("requests", name) for name in PARTS])
     cut = np.isnan(parts).any(axis=0)
@@ -70,6 +72,9 @@ def journeys(source: Source) -> Journeys:
     parts[:, cut] = 0.0
     parts[-1, cut] = np.maximum(end - sent[cut], 0.0)
     until = np.concatenate([np.zeros((1, len(sent))), np.cumsum(parts, axis=0)])
+    begin, last = source.window
+    inside = (sent < last) & (sent + until[-1] > begin)
+    sent = np.where(inside, sent, np.nan)
     wanted = ("prompt_tokens", "hit_tokens", "output_tokens", "emitted", "preemptions")
     return Journeys(
         number=source.column("requests", "request").astype(np.int64),
@@ -77,7 +82,7 @@ def journeys(source: Source) -> Journeys:
         state=state,
         until=until,
         lane=lanes(np.nan_to_num(sent, nan=end), np.nan_to_num(sent + until[-1], nan=end)),
-        visits=_visits(source, end),
+        visits=tuple(replace(visit, there=visit.there & inside) for visit in _visits(source, end)),
         args={name: source.column("requests", name) for name in wanted},
     )
 

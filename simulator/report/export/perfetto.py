@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from simulator.report.export import lines
 from simulator.report.export.carried import Carried
@@ -66,7 +67,9 @@ def write(source: Source, out: Path, told: Told) -> Carried:
                 _trace(raw, source, told)
         size = new.stat().st_size
     if size > BIG:
-        notes.append(f"{size / 1e9:.1f} GB: open it with trace_processor --httpd beside ui.perfetto.dev")
+        notes.append(
+            f"{size / 1e9:.1f} GB: --from and --until cut it, or open it with trace_processor --httpd"
+        )
     return Carried((out,), carried, notes)
 
 
@@ -131,19 +134,21 @@ def _thread(pid: int, tid: int, name: str) -> dict[str, Any]:
 
 
 def _steps(source: Source) -> Iterator[tuple[int, list[pa.Array]]]:
-    for batch in source.batches("steps", CARRIED["steps"]):
+    for whole in source.batches("steps", CARRIED["steps"]):
+        batch = _within(source, whole, whole.column("end_s"))
         column = _numbers(batch)
         decodes, prefill = column["decodes"] > 0, column["prefill_tokens"] > 0
         kind = np.where(decodes & prefill, 2, np.where(prefill, 1, 0))
         names = pa.array(["decode", "prefill", "mixed"]).take(pa.array(kind.tolist()))
         start, end = lines.nanoseconds(column["start_s"]), lines.nanoseconds(column["end_s"])
         args = {name: column[name] for name in CARRIED["steps"][4:]}
-        yield len(batch), [slices(names, _pid(source, batch), STEPS, start, end, args)]
+        yield len(whole), [slices(names, _pid(source, batch), STEPS, start, end, args)]
 
 
 def _timeline(source: Source) -> Iterator[tuple[int, list[pa.Array]]]:
     names = [*CARRIED["timeline"], *BINS]
-    for batch in source.batches("timeline", names):
+    for whole in source.batches("timeline", names):
+        batch = _within(source, whole, pc.add(whole.column("start_s"), whole.column("width_s")))
         column = _numbers(batch)
         start, pid = lines.nanoseconds(column["start_s"]), _pid(source, batch)
         events = [_counter(name, pid, start, column[name]) for name in ("running", "waiting", "kv_use")]
@@ -154,7 +159,13 @@ def _timeline(source: Source) -> Iterator[tuple[int, list[pa.Array]]]:
                 "busy ", lines.texts(np.rint(column["busy"] * 100).astype(np.int64)), " %"
             )
             events.append(slices(names_of, pid, STEPS, start, end, args))
-        yield len(batch), events
+        yield len(whole), events
+
+
+def _within(source: Source, batch: pa.RecordBatch, end: pa.Array) -> pa.RecordBatch:
+    """The rows that the window touches."""
+    begin, until = source.window
+    return batch.filter(pc.and_(pc.less(batch.column("start_s"), until), pc.greater(end, begin)))
 
 
 def _numbers(batch: pa.RecordBatch) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 from simulator import arrow
 from simulator.errors import InputError, Problem
 from simulator.results.columns import codes
+from simulator.results.folder import TABLES, read_summary
 from simulator.results.record import STATES
-from simulator.results.summary import SCHEMA
 
 BATCH = 65_536
 FEW = 4_096  # of requests whose tokens are written one by one: hundreds each
-TABLES = ("requests", "timeline", "steps")
+
+ALL_TIME = (-math.inf, math.inf)
 
 Told = Callable[[int, int], None]
 """told(rows done, rows in all)."""
@@ -31,7 +32,8 @@ Told = Callable[[int, int], None]
 @dataclass(frozen=True, slots=True)
 class Source:
     """folder: where the run is; scenario: its document, every default filled in; replicas: their names, by
-    number; replication: the one that is exported; rows: of it in each table that there is."""
+    number; replication: the one that is exported; rows: of it in each table that there is; window: from when
+    until when, for formats that can leave out the rest."""
 
     folder: Path
     summary: dict[str, Any]
@@ -39,6 +41,7 @@ class Source:
     replicas: tuple[str, ...]
     replication: int
     rows: dict[str, int]
+    window: tuple[float, float] = ALL_TIME
 
     def names(self, table: str) -> list[str]:
         """The columns of a table."""
@@ -78,9 +81,9 @@ class Source:
         return self.folder / f"{table}.parquet"
 
 
-def open_run(path: Path, replication: int = 0) -> Source:
+def open_run(path: Path, replication: int = 0, window: tuple[float, float] = ALL_TIME) -> Source:
     """Raises InputError if there is no run folder, one of another schema, or no such replication."""
-    summary = _summary(path)
+    summary = read_summary(path)
     known = summary["replications"]
     if not 0 <= replication < known:
         raise InputError(Problem("--replication", f"no replication {replication}", f"0 to {known - 1}"))
@@ -90,19 +93,7 @@ def open_run(path: Path, replication: int = 0) -> Source:
         raise InputError(Problem(str(path), f"lacks {' and '.join(missing)}", "a whole run folder"))
     rows = {name: _rows(path / f"{name}.parquet", replication, known) for name in tables}
     replicas = tuple(replica["name"] for replica in summary["replicas"])
-    return Source(path, summary, _scenario(path), replicas, replication, rows)
-
-
-def _summary(path: Path) -> dict[str, Any]:
-    file = path / "summary.json"
-    if not file.is_file():
-        raise InputError(Problem(str(path), "is no run folder", "a folder that `sim run` wrote"))
-    summary: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    if summary.get("schema") != SCHEMA:
-        raise InputError(
-            Problem(str(path), f"was written with schema {summary.get('schema')}", f"schema {SCHEMA}")
-        )
-    return summary
+    return Source(path, summary, _scenario(path), replicas, replication, rows, window)
 
 
 def _scenario(path: Path) -> dict[str, Any]:
