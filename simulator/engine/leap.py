@@ -17,27 +17,43 @@ from simulator.units import on_grid
 class Anchor:
     """Consecutive decode-only steps of one batch: the first starts at start_s with context_sum keys;
     `steps` done.
+
+    pace_decodes, pace_context: of the batch whose step the line is of, which is another's where ranks keep
+    step. slower_s: by how much a step is longer than this batch's own would be, and by how much more that is
+    from step to step.
     """
 
-    __slots__ = ("admitted", "context_sum", "decodes", "line", "preempted", "start_s", "steps", "used_start")
+    __slots__ = (
+        "admitted", "context_sum", "decodes", "line", "pace_context", "pace_decodes", "preempted", "slower_s",
+        "start_s", "steps", "used_start",
+    )  # fmt: skip
 
     def __init__(self, start_s: float, step: Step, line: Line, used_start: int) -> None:
         """step: the first of them."""
         self.start_s = start_s
-        self.decodes = step.decodes
-        self.context_sum = step.context_sum
+        self.decodes = self.pace_decodes = step.decodes
+        self.context_sum = self.pace_context = step.context_sum
         self.line = line
         self.used_start = used_start
         self.admitted = len(step.admitted)
         self.preempted = len(step.preempted)
+        self.slower_s = (0.0, 0.0)
         self.steps = 0
 
 
 def end_s(anchor: Anchor, j: int) -> float:
     """When the j-th decode step after the anchor ends."""
-    tokens = j * anchor.context_sum + anchor.decodes * (j * (j - 1) // 2)
+    tokens = j * anchor.pace_context + anchor.pace_decodes * (j * (j - 1) // 2)
     line = anchor.line
     return anchor.start_s + on_grid(j * line.base_s + line.per_token_s * tokens)
+
+
+def stretch_s(anchor: Anchor, steps: int) -> float:
+    """What the next `steps` steps take longer than this batch's own would."""
+    first, more = anchor.slower_s
+    done, last = anchor.steps, anchor.steps + steps
+    before, after = (on_grid(j * first + more * (j * (j - 1) // 2)) for j in (done, last))
+    return after - before
 
 
 def repeats(batch: Batch, index: int, anchor: Anchor) -> int:

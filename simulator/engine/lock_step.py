@@ -13,8 +13,10 @@ from collections.abc import Sequence
 from simpy import Environment
 from simpy.events import Event, EventPriority
 
-from simulator.cost.lock_step import DUMMY, Together
+from simulator.cost.lock_step import DUMMY, Pace, Together
+from simulator.cost.work import Work
 from simulator.engine.events import START, Alarm
+from simulator.engine.leap import boundary
 from simulator.engine.replica import Replica
 from simulator.units import GRID_S, on_grid
 
@@ -23,10 +25,14 @@ class Group:
     """The ranks of one replica. running: between the start and the end of a step.
 
     steps: since the wave began, as of end_s, when the last step with work in it ended; interval: steps from
-    one question whether anybody has work to the next; dummy_s: length of a step of dummy batches.
+    one question whether anybody has work to the next; dummy_s: length of a step of dummy batches; busy: the
+    ranks that have requests in the step; pace: of the decode-only steps that it is one of.
     """
 
-    __slots__ = ("cost", "dummy_s", "end_s", "env", "interval", "launching", "ranks", "running", "steps")
+    __slots__ = (
+        "busy", "cost", "dummy_s", "end_s", "env", "interval", "launching", "pace", "ranks", "running",
+        "steps",
+    )  # fmt: skip
 
     def __init__(self, env: Environment, ranks: Sequence[Replica], cost: Together, interval: int) -> None:
         self.env = env
@@ -37,6 +43,8 @@ class Group:
         self.running = self.launching = False
         self.end_s = 0.0
         self.steps = 0
+        self.busy: list[Replica] = []
+        self.pace: Pace | None = None
         for rank in ranks:
             rank.group = self
 
@@ -58,21 +66,66 @@ class Group:
             return
         self.running = False
         self.end_s = now
+        self.steps += self.busy[0].repeat
         for rank in self.ranks:
             if rank.step is None and (rank.arriving or rank.released):
                 rank.look()
 
+    def cut(self, now: float) -> None:
+        """A leap ends at the first boundary from now on: a rank has something to plan for then."""
+        first = self.busy[0]
+        anchor = first.anchor
+        if first.repeat == 1 or anchor is None:
+            return
+        j = boundary(anchor, first.repeat, first.start_s, first.end_s, now)
+        if j < first.repeat:
+            for rank in self.busy:
+                rank.leap(j, now)
+
     def _launch(self, event: Event) -> None:
         self.launching = False
         now = self.env.now
-        self.steps = 1 + (0 if self._paused(now) else self.steps + self._dummies(now))
+        self.steps = 0 if self._paused(now) else self.steps + self._dummies(now)
+        before, self.busy = self.busy, [rank for rank in self.ranks if rank.step is not None]
         works = [DUMMY if rank.step is None else rank.step.work() for rank in self.ranks]
+        self.running = True
+        if any(work.chunks for work in works):
+            self.pace = None
+            self._once(works)
+            return
+        if before != self.busy or self._over() or any(rank.changed for rank in self.busy):
+            self._set_pace(works)
+        repeat = self._repeats()
+        for rank in self.busy:
+            rank.leap(repeat, now)
+
+    def _once(self, works: list[Work]) -> None:
+        """A step with a prefill on some rank."""
         prices = self.cost.price(works)
         length = on_grid(prices[0].seconds)
-        self.running = True
         for rank, work, price in zip(self.ranks, works, prices):
             if rank.step is not None:
                 rank.run(rank.step, work, price, length)
+
+    def _over(self) -> bool:
+        """Whether the pace has to be found anew."""
+        anchor = self.busy[0].anchor
+        return self.pace is None or anchor is None or anchor.steps >= self.pace.steps
+
+    def _set_pace(self, works: list[Work]) -> None:
+        """From now on only decodes: the slowest rank's line is everybody's."""
+        self.pace, lines = self.cost.pace(works)
+        for rank, line in zip(self.ranks, lines):
+            if rank.step is not None:
+                rank.keep_pace(rank.step, line, self.pace)
+
+    def _repeats(self) -> int:
+        """How often the step comes before anything changes on any rank."""
+        anchor = self.busy[0].anchor
+        assert anchor is not None and self.pace is not None
+        if any(rank.arriving or rank.released for rank in self.ranks):
+            return 1
+        return min(self.pace.steps - anchor.steps, *(rank.unchanging() for rank in self.busy))
 
     def _paused(self, now: float) -> bool:
         """Whether they have asked one another since the last step with work in it, and nobody had any."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from simpy import Environment
 from simpy.events import Event, EventPriority
 
-from simulator.cost.work import CostModel, Price, Work
+from simulator.cost.work import CostModel, Line, Price, Work
 from simulator.engine import stuck
 from simulator.engine.batch import Batch
 from simulator.engine.clocks import Clocks
@@ -33,7 +33,7 @@ from simulator.engine.desk import (
     tell,
 )
 from simulator.engine.events import FINISH, PLAN, Alarm
-from simulator.engine.leap import Anchor, advance, blocks_of, boundary, end_s, repeats
+from simulator.engine.leap import Anchor, advance, blocks_of, boundary, end_s, repeats, stretch_s
 from simulator.engine.request import Request
 from simulator.engine.rows import anchor_row, mixed_row
 from simulator.engine.step import Step
@@ -41,6 +41,7 @@ from simulator.results.record import Recorder
 from simulator.units import on_grid
 
 if TYPE_CHECKING:
+    from simulator.cost.lock_step import Pace
     from simulator.engine.lock_step import Group
 
 POLL_S = 0.0009765625  # a millisecond, on the time grid
@@ -193,7 +194,10 @@ class Replica:
         self._plan_soon()
 
     def _plan_soon(self) -> None:
-        if self.due or (self.group is not None and self.group.running):
+        if self.due:
+            return
+        if self.group is not None and self.group.running:
+            self.group.cut(self.env.now)
             return
         self.due = True
         wait_s = 0.0 if self.group is None else self.group.wait_s(self.env.now)
@@ -203,6 +207,9 @@ class Replica:
         """End the leap at the first boundary from now on; async: at the one after, since that step is
         fixed already.
         """
+        if self.group is not None:
+            self.group.cut(now)
+            return
         anchor = self.anchor
         assert anchor is not None
         j = boundary(anchor, self.repeat, self.start_s, self.end_s, now)
@@ -229,6 +236,8 @@ class Replica:
         repeat = self.repeat
         if self.group is not None:
             self.group.over(now)
+            if self.anchor is not None:
+                self.clocks.stretching_s = stretch_s(self.anchor, repeat)
         self._count(step)
         index = batch.step - 1
         clocks = self.clocks
@@ -359,7 +368,7 @@ class Replica:
             or step.preempted
             or step.resumed
         ):
-            anchor = self._new_anchor(step, now)
+            anchor = self._new_anchor(step, self.cost.decode_line(step.decodes, step.context_sum), now)
         self.repeat = repeat = repeats(self.batch, step.index, anchor) if self._unchanging(step) else 1
         self._wake(end_s(anchor, anchor.steps + repeat), now)
 
@@ -376,11 +385,10 @@ class Replica:
             return False
         return not batch.waiting or (not self.unseen and batch.blocked())
 
-    def _new_anchor(self, step: Step, now: float) -> Anchor:
+    def _new_anchor(self, step: Step, line: Line, now: float) -> Anchor:
         if self.anchor is not None:
             self._close_anchor()
         self.drought.steps = self.drought.tokens = 0
-        line = self.cost.decode_line(step.decodes, step.context_sum)
         used = self.batch.cache.total - self.batch.cache.free
         self.anchor = anchor = Anchor(now, step, line, used)
         return anchor
@@ -393,10 +401,47 @@ class Replica:
         self._record(step, work, price, length, now)
         return length
 
+    # ── in step with other ranks ──────────────────────────────────────────────────────────────────
+
     def run(self, step: Step, work: Work, price: Price, length: float) -> None:
         """The planned step starts, and lasts as long as its group says."""
+        if self.anchor is not None:
+            self._close_anchor()
+        self.repeat = 1
         self._record(step, work, price, length, self.start_s)
         self._wake(self.start_s + length, self.start_s)
+
+    @property
+    def changed(self) -> bool:
+        """Whether the planned decode-only step does not go on from the one before."""
+        anchor, step = self.anchor, self.step
+        if anchor is None or step is None:
+            return True
+        return anchor.decodes != step.decodes or bool(step.preempted or step.resumed)
+
+    def keep_pace(self, step: Step, line: Line, pace: Pace) -> None:
+        """From this decode-only step on, whose own line it is, steps are as long as its group's."""
+        anchor = self._new_anchor(
+            step, line._replace(base_s=pace.base_s, per_token_s=pace.per_token_s), self.start_s
+        )
+        anchor.pace_decodes, anchor.pace_context = pace.decodes, pace.context_sum
+        own = line.base_s + line.per_token_s * step.context_sum
+        first = pace.base_s + pace.per_token_s * pace.context_sum - own
+        more = pace.per_token_s * pace.decodes - line.per_token_s * step.decodes
+        if first >= 0 and first + more * (pace.steps - 1) >= 0:
+            anchor.slower_s = (first, more)
+
+    def unchanging(self) -> int:
+        """How often the planned decode-only step comes before anything changes here."""
+        step, anchor = self.step, self.anchor
+        assert step is not None and anchor is not None
+        return repeats(self.batch, step.index, anchor) if self._unchanging(step) else 1
+
+    def leap(self, repeat: int, now: float) -> None:
+        """The decode-only step comes so often."""
+        assert self.anchor is not None
+        self.repeat = repeat
+        self._wake(end_s(self.anchor, self.anchor.steps + repeat), now)
 
     def _record(self, step: Step, work: Work, price: Price, length: float, now: float) -> None:
         self.drought.note(self.name, self.batch, step)
@@ -415,4 +460,6 @@ class Replica:
         """Record the run of decode-only steps that is over."""
         anchor, self.anchor = self.anchor, None
         if anchor is not None and anchor.steps:
+            if self.group is not None:
+                self.recorder.paced(anchor.pace_decodes, anchor.pace_context)
             self.recorder.step_runs.append(anchor_row(self.index, anchor, self.used))

@@ -23,7 +23,8 @@ class Runs(NamedTuple):
     """Consecutive steps of equal batch, a row a run.
 
     start_s: when the first step starts; steps ≥ 1; decodes: requests that get a token each step;
-    context_sum: of the first step; base_s + per_token_s · context is a step's time in seconds.
+    context_sum: of the first step; base_s + per_token_s · context is a step's time in seconds, with the
+    context of pace_decodes requests that starts at pace_context: the same, but for ranks that keep step.
     """
 
     start_s: Floats
@@ -32,6 +33,8 @@ class Runs(NamedTuple):
     context_sum: Ints
     base_s: Floats
     per_token_s: Floats
+    pace_decodes: Ints
+    pace_context: Ints
 
     def take(self, rows: NDArray[np.bool_] | Ints | slice) -> Runs:
         """The runs at `rows`."""
@@ -42,13 +45,13 @@ def concatenate(parts: list[Runs]) -> Runs:
     """All rows of `parts`, in their order."""
     if not parts:
         none_f, none_i = np.empty(0), np.empty(0, np.int64)
-        return Runs(none_f, none_i, none_i, none_i, none_f, none_f)
+        return Runs(none_f, none_i, none_i, none_i, none_f, none_f, none_i, none_i)
     return Runs._make(np.concatenate(columns) for columns in zip(*parts, strict=True))
 
 
 def end_s(runs: Runs, j: Ints) -> Floats:
     """When the j-th step (1-based) of each run ends: the engine's own expression, so the same floats."""
-    tokens = j * runs.context_sum + runs.decodes * j * (j - 1) // 2
+    tokens = j * runs.pace_context + runs.pace_decodes * j * (j - 1) // 2
     return runs.start_s + ((j * runs.base_s + runs.per_token_s * tokens + _SNAP) - _SNAP)
 
 

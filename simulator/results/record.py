@@ -17,7 +17,8 @@ from simulator.units import GRID_S
 
 FLUSH_ROWS = 65_536
 
-_WHOLE = ("replica", "steps", "decodes", "context_sum", "prefill_tokens", "chunks")
+PACE = ("pace_decodes", "pace_context")
+_WHOLE = ("replica", "steps", "decodes", "context_sum", "prefill_tokens", "chunks", *PACE)
 
 STATES = ("finished", "refused", "timed_out", "failed", "cancelled", "unfinished")
 FINISHED, REFUSED, TIMED_OUT, FAILED, CANCELLED, UNFINISHED = range(6)
@@ -87,6 +88,7 @@ class Recorder:
         "_columns",
         "_gap_units",
         "_kept",
+        "_paces",
         "_runs",
         "density",
         "gaps",
@@ -119,7 +121,12 @@ class Recorder:
         self.density = Density(self.replicas)
         self._runs: list[Runs] = []
         self._kept: list[NDArray[np.float64]] = []
+        self._paces: list[tuple[int, int, int]] = []
         self._gap_units: list[NDArray[np.int64]] = []
+
+    def paced(self, decodes: int, context_sum: int) -> None:
+        """The next step row is a run whose line is in another batch's terms: of a rank that keeps step."""
+        self._paces.append((len(self.step_runs), decodes, context_sum))
 
     def flush_requests(self) -> None:
         """Turn the request rows so far into columns."""
@@ -141,10 +148,19 @@ class Recorder:
         if self.step_runs:
             rows = _table(self.step_runs)
             self.step_runs.clear()
-            self._add(rows)
+            self._add(rows, self._take_paces(rows))
 
-    def _add(self, rows: NDArray[np.float64]) -> None:
-        step = dict(zip(StepRow._fields, rows, strict=True))
+    def _take_paces(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        """[2, rows] of PACE."""
+        own = rows[[StepRow._fields.index(name) for name in ("decodes", "context_sum")]]
+        if self._paces:
+            where, decodes, context = _table(self._paces)
+            own[:, where.astype(np.int64)] = decodes, context
+            self._paces.clear()
+        return own
+
+    def _add(self, rows: NDArray[np.float64], paces: NDArray[np.float64]) -> None:
+        step = dict(zip((*StepRow._fields, *PACE), (*rows, *paces), strict=True))
         whole = {name: step[name].astype(np.int64) for name in _WHOLE}
         runs = Runs._make(whole.get(name, step[name]) for name in Runs._fields)
         busy = Busy._make(whole.get(name, step[name]) for name in Busy._fields)
@@ -154,7 +170,7 @@ class Recorder:
         self.density.add(step, units)
         self._runs.append(runs.take(runs.decodes > 0))
         if self.keep_steps:
-            self._kept.append(rows)
+            self._kept.append(np.concatenate([rows, paces]))
 
     def columns(self) -> dict[str, NDArray[Any]]:
         """The request columns, by workload row; state is UNSEEN where the engine said nothing."""
@@ -181,11 +197,15 @@ class Recorder:
         return units, weights
 
     def step_rows(self) -> NDArray[np.float64] | None:
-        """[17, runs]: the step rows as columns, by replica and start; None unless keep_steps."""
+        """[19, runs]: the step rows as columns, then PACE, by replica and start; None unless keep_steps."""
         self.flush_steps()
         if not self.keep_steps:
             return None
-        rows = np.concatenate(self._kept, axis=1) if self._kept else np.empty((len(StepRow._fields), 0))
+        rows = (
+            np.concatenate(self._kept, axis=1)
+            if self._kept
+            else np.empty((len(StepRow._fields) + len(PACE), 0))
+        )
         return rows[:, np.lexsort((rows[1], rows[0]))]
 
 

@@ -9,14 +9,14 @@ import pyarrow as pa
 
 from simulator.results.columns import labels
 from simulator.results.gaps import Floats, Runs, expand, pieces
-from simulator.results.record import StepRow
+from simulator.results.record import PACE, StepRow
 from simulator.results.timeline import ReplicaFacts
 
 _INT32 = ("decodes", "prefill_tokens", "chunks", "samples", "admitted", "preempted")
 
 
 def step_table(rows: Floats | None, replicas: Sequence[ReplicaFacts], replication: int) -> pa.Table | None:
-    """[17, runs] of StepRow's columns → a row a step; None if the rows were not kept.
+    """[19, runs] of StepRow's columns and PACE → a row a step; None if the rows were not kept.
 
     In a run of decode-only steps flops and bytes are shared out by duration, and used_blocks goes in a line.
     """
@@ -33,7 +33,7 @@ def _parts(rows: Floats) -> Iterator[Floats]:
 
 
 def _batch(rows: Floats, names: Sequence[str], replication: int) -> pa.Table:
-    column = dict(zip(StepRow._fields, rows, strict=True))
+    column = dict(zip((*StepRow._fields, *PACE), rows, strict=True))
     runs = Runs._make(
         column[name] if name.endswith("_s") else column[name].astype(np.int64) for name in Runs._fields
     )

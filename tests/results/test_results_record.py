@@ -138,7 +138,7 @@ def test_many_values_are_counted_coarser_and_no_sample_is_lost() -> None:
 
 
 def test_a_run_as_a_table_equals_its_steps_one_by_one() -> None:
-    runs = Runs(*(np.array(column) for column in ([1.0], [3], [2], [10], [0.5], [0.25])))
+    runs = Runs(*(np.array(column) for column in ([1.0], [3], [2], [10], [0.5], [0.25], [2], [10])))
     steps = expand(runs)
     np.testing.assert_array_equal(steps.end_s, [1 + 0.5 + 2.5, 1 + 1.0 + 0.25 * 22, 1 + 1.5 + 0.25 * 36])
     np.testing.assert_array_equal(steps.start_s, [1.0, 4.0, 7.5])
