@@ -149,8 +149,9 @@ def execute(args: Sequence[str] | None = None) -> int:
         return result if isinstance(result, int) else errors.OK
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else errors.DEFECT
-    except (KeyboardInterrupt, click.Abort):
-        say("interrupted")
+    except (KeyboardInterrupt, click.Abort) as end:
+        why = str(end.__cause__ or end)  # click makes an Abort of what was raised
+        say(f"interrupted: {why}" if why else "interrupted")
         return errors.INTERRUPTED
     except Exception as error:
         return _told(error)

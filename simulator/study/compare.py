@@ -72,7 +72,7 @@ def compare(asked: Asked, count: int, told: Told | None = None, watch: Watch | N
         while complete and len(ran[0]) < wanted:
             complete = _add(asked, Path(scratch), run, ran, wanted, told)
             if not ran[0]:
-                raise KeyboardInterrupt
+                raise KeyboardInterrupt("no pair of runs is complete, so there is nothing to keep")
             found = _read(asked, ran, run if complete else here)
             wanted = len(ran[0]) if not complete else _wanted(asked, found, wanted)
     return document(found, asked.different, complete)

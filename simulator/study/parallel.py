@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing.connection import wait
+from multiprocessing.resource_tracker import ensure_running
 from typing import Any, Protocol, TypeVar
 
 from simulator import interrupt
@@ -86,6 +87,7 @@ class Pool:
     def results(self, work: Callable[[Point], Result], points: Sequence[Point]) -> Iterator[Result]:
         """Results in order. Who wants no more does not wait for the rest."""
         self.deadline = None
+        ensure_running()  # which, the first time, lets signals through in passing
         with interrupt.held_back():  # none is to be told before it can listen
             for _ in range(min(self.count, len(points)) - len(self.workers)):
                 self.workers.append(Worker(self.watch is not None))

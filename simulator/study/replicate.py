@@ -56,7 +56,7 @@ def replicate(
         while len(done) < wanted and _add(scenario, how, run, done, wanted, told):
             wanted = wanted_after(merge(done))
     if not done:
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt("before the first run had begun, so there is nothing to keep")
     return merge(done)
 
 

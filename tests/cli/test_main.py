@@ -201,7 +201,8 @@ def test_show_offers_the_nearest_name() -> None:
 @pytest.mark.parametrize(
     ("raised", "code", "said"),
     [
-        (KeyboardInterrupt(), errors.INTERRUPTED, "interrupted"),
+        (KeyboardInterrupt(), errors.INTERRUPTED, "interrupted\n"),
+        (KeyboardInterrupt("nothing to keep"), errors.INTERRUPTED, "interrupted: nothing to keep\n"),
         (
             errors.InputError(errors.Problem("f:1:2", "wrong", "right", "try")),
             errors.BAD_INPUT,

@@ -200,7 +200,7 @@ def test_an_interruption_before_the_first_pair_leaves_nothing() -> None:
     def impatient(done: int, planned: int) -> None:
         raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt, match="nothing to keep"):
         compare(asked(design(), design(0.008)), 1, impatient)
 
 
