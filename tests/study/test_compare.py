@@ -96,7 +96,7 @@ def test_workers_change_no_byte(tmp_path: Path) -> None:
         folders.append(save(document, question.designs, tmp_path / str(count)))
     one, two = ({file.name: file.read_bytes() for file in folder.iterdir()} for folder in folders)
     assert one == two
-    assert sorted(one) == ["0-a.yaml", "1-b.yaml", "comparison.json"]
+    assert sorted(one) == ["0-a.yaml", "1-b.yaml", "comparison.json", "report.html"]
     assert folders[0].name == folders[1].name
     assert save(document, question.designs, tmp_path / "2") == folders[1]
 
