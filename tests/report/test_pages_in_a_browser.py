@@ -132,10 +132,11 @@ def test_the_keyboard_reaches_and_unfolds_everything(browser: Any, folder: Path)
         assert page.locator("details table").first.is_visible()
 
 
-def test_paper_has_every_table_and_no_dark(browser: Any, folder: Path) -> None:
+def test_paper_has_all_but_the_longest_tables_and_no_dark(browser: Any, folder: Path) -> None:
     with opened(browser, folder / "plain.html", color_scheme="dark", bypass_csp=True) as found:
         assert len(found.page.pdf(format="A4")) > 50_000
-        assert found.page.evaluate("[...document.querySelectorAll('details')].every(one => one.open)")
+        unfolded = "[...document.querySelectorAll('details')].every(one => one.open != one.matches('.long'))"
+        assert found.page.evaluate(unfolded)
         found.page.emulate_media(media="print")
         assert found.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
         assert not found.page.locator("nav").is_visible()

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from run_pages import RUNS
+from runs import SCENARIO
 
 from simulator.report import folders
 from simulator.report.page import FILE
@@ -117,3 +121,35 @@ def test_many_replicas_share_rows() -> None:
 def test_a_partial_run_says_so() -> None:
     partial = replace(run("plain"), complete=False)
     assert "Partial run." in html(of_run(partial, summarise(partial)))
+
+
+def test_a_run_with_its_page_loads_no_pandas_and_no_chart_library(tmp_path: Path) -> None:
+    code = (
+        "import sys; from simulator import cli; "
+        f"cli.execute(['run', {str(SCENARIO)!r}, '--set', 'workload.synthetic.requests=200', "
+        f"'--out', {str(tmp_path)!r}, '--quiet']); "
+        "sys.exit(sorted({'bokeh', 'pandas', 'scipy', 'pyarrow.compute'} & set(sys.modules)) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in tmp_path.glob("*/report.html")] == [FILE]
+
+
+def test_the_slowest_are_explained_together_and_one_by_one() -> None:
+    page = text("plain")
+    assert page.count("The slowest 1 % by") == 3
+    assert "the difference goes to" in page
+    assert len(re.findall(r"<li>Request \d+, slowest by", page)) >= 3
+
+
+def test_blocks_of_many_requests_are_looked_at() -> None:
+    result = run("replicated")
+    source = of_run(result, summarise(result))
+    whole, every = source.thinned(1000)
+    assert (len(whole), every) == (150, 1)
+    assert not any(pa.types.is_nested(kind) for kind in whole.schema.types)
+    big = replace(source, requests=pa.concat_tables([result.requests.slice(0, 150)] * 40))
+    some, every = big.thinned(2000)
+    assert (len(some), every) == (2000, 3)
+    assert some["request"].to_pylist()[:1000] == (list(range(150)) * 7)[:1000]
+    assert some["request"][1000].as_py() == 3000 % 150

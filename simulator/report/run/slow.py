@@ -7,16 +7,23 @@ from typing import Any
 
 import numpy as np
 
+from simulator.errors import InputError
 from simulator.report.colours import PARTS
 from simulator.report.page import Section, Tile
 from simulator.report.request import time
-from simulator.report.run.source import Source
+from simulator.report.run.source import BLOCK, Source
+from simulator.report.slow import sentences
 from simulator.report.terminal import number, share
 from simulator.results.columns import codes
 from simulator.results.parts import WATERFALL
+from simulator.results.slow import METRICS, Slow, explain
 from simulator.results.waterfall import meanwhile
 
-EACH = 5  # of the slowest by each latency
+EACH = 3  # of the slowest by each latency
+PERCENTILE = 99.0
+LOOKED_AT = 200_000  # requests, at most, for what they have in common
+TRAITS = 4  # named of each group
+GROUPS = {"ttft": "TTFT", "tpot": "TPOT", "e2e": "E2E"}
 BY = {"ttft_s": "TTFT", "tpot_s": "TPOT", "e2e_s": "E2E"}
 _VALUES = (
     *(
@@ -44,13 +51,9 @@ def section(source: Source) -> Section:
     items = [_item(source, row, by) for row, by in zip(_rows(source, chosen), chosen.values(), strict=True)]
     return Section(
         "Slow requests",
-        (f"The {EACH} slowest of {len(where):,} by each latency, and what they waited for.",),
-        notes=(
-            "Finished requests sent after the warm-up. Named are parts of the request's own time that are a "
-            "tenth of it or more (of TTFT for those slow by it alone); meanwhile: time averages from its "
-            "sending to its end. sim explain FOLDER --request ID shows one of them part by part.",
-        ),
-        items=tuple(items),
+        (f"What the slowest 1 % have in common, then the {EACH} slowest of {len(where):,} by each latency.",),
+        notes=(_how(source),),
+        items=(*common(source), *items),
     )
 
 
@@ -112,4 +115,44 @@ def _beside(source: Source, row: dict[str, Any], first: bool) -> str:
     return (
         f"Meanwhile on {replica}: {number(found['running'])} ran, {number(found['waiting'])} waited, "
         f"{share(found['kv_use'])} of KV blocks in use."
+    )
+
+
+def common(source: Source) -> Iterator[Tile]:
+    """What the slowest by each latency have in common."""
+    table, _ = source.thinned(LOOKED_AT)
+    for name, label in GROUPS.items():
+        if source.summary["metrics"][METRICS[name]].get("refused"):
+            continue
+        try:
+            found = explain(table, source.timeline, source.cut_s, name, PERCENTILE)
+        except InputError:  # nothing finished, or all are equally slow
+            continue
+        told = sentences(found)[:TRAITS] or ["nothing recorded sets them apart"]
+        yield Tile(
+            f"The slowest 1 % by {label}, {time(found.bound)} or more",
+            "; ".join(told) + ".",
+            f"{found.group:,} requests of {time(found.group_mean)} on average, {time(found.others_mean)} the "
+            f"others; the difference goes to {', '.join(_more(found))}.",
+        )
+
+
+def _more(found: Slow) -> Iterator[str]:
+    """Which parts of the time take more of it, the most first."""
+    more = found.group_mean - found.others_mean
+    for part, seconds in sorted(found.parts.items(), key=lambda item: -item[1]):
+        if seconds >= WORTH * more:
+            label = PARTS[part][0] if part in PARTS else "the rest"
+            yield f"{label} {time(seconds)} ({share(seconds / more)})"
+
+
+def _how(source: Source) -> str:
+    _, every = source.thinned(LOOKED_AT)
+    of = f"one block in {every} of {BLOCK:,} requests" if every > 1 else "all requests"
+    first = " of the first replication" if source.summary["replications"] > 1 else ""
+    return (
+        f"Finished requests sent after the warm-up. In common: {of}{first}, medians of the slowest 1 % "
+        "against the others', what chance could bring left out. Of each request, named are parts of its own "
+        "time that are a tenth of it or more (of TTFT for those slow by it alone); meanwhile: time averages "
+        "from its sending to its end. sim explain FOLDER --request ID or --percentile ttft:p99 tells more."
     )

@@ -12,22 +12,25 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from simulator import arrow
+from simulator.errors import InputError, Problem
 from simulator.report.charts import GREY, Band
 from simulator.results.columns import Columns, codes
 from simulator.results.gaps import Floats, Ints
 from simulator.results.record import FINISHED, STATES
 from simulator.results.run import RunResult
 
+BLOCK = 1_000  # requests that are looked at together
 SLICES = 120  # of time, at most: a third of the pixels of a phone's chart
 UNITS = ((7200.0, 3600.0, "h"), (600.0, 60.0, "min"), (0.0, 1.0, "s"))
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """summary: as summary.json has it; requests: a column by name; timeline, density: tables, the latter None
-    if the run was kept without."""
+    """summary: as summary.json has it; names, requests: columns of the requests that hold one value each, by
+    name; timeline, density: tables, the latter None if the run was kept without."""
 
     summary: dict[str, Any]
+    names: tuple[str, ...]
     requests: Columns
     timeline: pa.Table
     density: pa.Table | None
@@ -40,6 +43,15 @@ class Source:
         """Its rows of the requests."""
         first, last = np.searchsorted(self.column("replication"), [number, number + 1])
         return Rows(self.requests, int(first), int(last - first))
+
+    def thinned(self, most: int) -> tuple[pa.Table, int]:
+        """Blocks of the first replication's requests, evenly apart, `most` in all; of how many blocks one."""
+        first = self.replication(0)
+        count = len(first["request"])
+        every = -(-count // most)
+        starts = range(0, count, BLOCK * every)
+        columns = {name: _blocks(first[name], starts) for name in self.names}
+        return pa.table(columns), every
 
     def finished(self) -> NDArray[np.bool_]:
         return np.asarray(codes(self.requests["state"], STATES) == FINISHED)
@@ -65,6 +77,16 @@ class Kept:
         return pq.read_table(self._path, columns=[name])[name]
 
 
+def _blocks(column: pa.ChunkedArray, starts: range) -> pa.ChunkedArray:
+    """Copied, so that what is left out does not stay in memory."""
+    some = [chunk for start in starts for chunk in column.slice(start, BLOCK).chunks]
+    return pa.chunked_array([pa.concat_arrays(some)]) if len(starts) > 1 else column.slice(0, BLOCK)
+
+
+def _flat(schema: pa.Schema) -> tuple[str, ...]:
+    return tuple(field.name for field in schema if not pa.types.is_nested(field.type))
+
+
 class Rows:
     """Rows of columns that lie together."""
 
@@ -76,18 +98,22 @@ class Rows:
 
 
 def of_run(run: RunResult, summary: dict[str, Any]) -> Source:
-    return Source(summary, run.requests, run.timeline, run.density)
+    return Source(summary, _flat(run.requests.schema), run.requests, run.timeline, run.density)
 
 
 def of_folder(path: Path) -> Source:
     """Raises InputError if there is no run at `path`."""
+
+    import pyarrow.parquet as pq
+
     from simulator.results.folder import read_summary, read_table
 
     summary = read_summary(path)
-    timeline = read_table(path, "timeline")
-    return Source(
-        summary, Kept(path / "requests.parquet"), timeline, read_table(path, "density", needed=False)
-    )
+    timeline, requests = read_table(path, "timeline"), path / "requests.parquet"
+    if not requests.is_file():
+        raise InputError(Problem(str(path), "lacks requests.parquet", "a whole run folder"))
+    density = read_table(path, "density", needed=False)
+    return Source(summary, _flat(pq.read_schema(requests)), Kept(requests), timeline, density)
 
 
 @dataclass(frozen=True, slots=True)
