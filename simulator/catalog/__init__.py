@@ -96,6 +96,7 @@ class Model:
     learned_positions: int = 0
     tie_word_embeddings: bool = False
     max_position_embeddings: int
+    published: str = ""
     source: str
     aliases: tuple[str, ...] = ()
 

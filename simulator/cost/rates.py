@@ -21,6 +21,9 @@ ELEMENTWISE = {
 }
 
 
+SLOW_EXPERTS = (("vllm", "fp8", "h100-sxm"), ("vllm", "fp8", "h200-sxm"))
+"""Backend, dtype and accelerator of kernels that say little about the hardware."""
+
 UNMEASURED = {
     "recurrence": ("bf16", "linear attention"),
     "index_prefill": ("fp8", "an indexer"),
@@ -131,9 +134,13 @@ def _backends(gemm: str, engines: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _moe_rate(accelerator: Accelerator, form: str, peak: str, engines: tuple[str, ...]) -> Rate:
-    """On Hopper vLLM's per-tensor fp8 kernel that was measured reaches a fifth of TensorRT-LLM's."""
-    slow = form == "fp8" and accelerator.architecture == "Hopper"
-    return efficiency.rate("moe", accelerator, form, peak=peak, backends=("trtllm",) if slow else engines)
+    """On Hopper vLLM's per-tensor fp8 kernel that was measured reaches a fifth of TensorRT-LLM's, and of all
+    other formats there: a kernel, not hardware, so nobody borrows it, nor is it taken itself."""
+    found = efficiency.rate("moe", accelerator, form, peak=peak, backends=engines)
+    fit = found.fit
+    if fit is None or (fit.backend, fit.dtype, fit.accelerator) not in SLOW_EXPERTS:
+        return found
+    return efficiency.rate("moe", accelerator, form, peak=peak, backends=("trtllm",))
 
 
 def _unmeasured(accelerator: Accelerator, dtype: str, name: str) -> Rate:

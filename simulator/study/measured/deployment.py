@@ -117,7 +117,15 @@ def _model(row: Row, accelerator: str, marks: list[str]) -> dict[str, Any]:
     cache = "fp8" if kv.startswith("fp8") else "auto"
     quantization = _possible(found[0], accelerator, marks)
     model = _named(row.text("model"), marks)
+    if quantization == "fp8":
+        quantization = _as_published(row.text("model"))
     return {"name": model, "quantization": quantization, "kv_cache_dtype": cache}
+
+
+def _as_published(name: str) -> str:
+    """How the FP8 weights of a model of the catalogue are scaled, where they are what was published."""
+    model = catalog.load("models", name) if catalog.known("models", name) else None
+    return "fp8_block" if model is not None and model.published == "fp8_block" else "fp8"
 
 
 def _named(name: str, marks: list[str]) -> str:

@@ -157,3 +157,9 @@ def test_data_parallel_ranks_have_limits_of_their_own() -> None:
     pool = started(deployment(cells), cells, "", 300).scenario.fleet.pools[0]
     assert (pool.replicas, pool.engines) == (1, 4)
     assert (pool.engine.max_num_seqs, pool.engine.max_num_batched_tokens) == (64, 2048)
+
+
+def test_fp8_weights_are_scaled_as_the_model_was_published() -> None:
+    for name, wanted in (("MiniMaxAI/MiniMax-M2.5", "fp8_block"), ("mistralai/Mixtral-8x7B-v0.1", "fp8")):
+        cells = row(CLOSED | {"model": name, "weights_dtype": "fp8", "tp": 4, "n_gpus": 4})
+        assert deployment(cells).scenario.model.quantization == wanted
