@@ -17,12 +17,13 @@ class Clocks:
     """stretch_s: what chunks of others have added to decodes so far, stretching_s: in the step that runs.
 
     returning: decodes of the running step that were left out of the one before it, wasted: those that had
-    ended by then (R72); gaps: (seconds, weight) of inter-token gaps besides one a decode and step.
+    ended by then (R72); gaps: (seconds, weight, start of its run of
+    steps, run_s) of inter-token gaps besides one a decode and step.
     """
 
     __slots__ = ("gaps", "left_before", "pauses", "returning", "stretch_s", "stretching_s", "wasted")
 
-    def __init__(self, gaps: list[tuple[float, int]]) -> None:
+    def __init__(self, gaps: list[tuple[float, int, float]]) -> None:
         self.gaps = gaps
         self.stretch_s = self.stretching_s = 0.0
         self.wasted = 0
@@ -55,14 +56,14 @@ class Clocks:
             if request.first_token_s != request.first_token_s:
                 request.own_s += on_grid(length * size / tokens)
 
-    def first_tokens(self, step: Step, now: float) -> None:
+    def first_tokens(self, step: Step, run_s: float, now: float) -> None:
         """The step's finals have a token: the first one, or the next one after a preemption."""
         for request in step.finals:
             request.stretch_mark_s = self.stretch_s
             request.last_token_s, before = now, request.last_token_s
             if request.first_token_s == request.first_token_s:
                 request.paused_s += now - before
-                self.gaps.append((now - before, 1))
+                self.gaps.append((now - before, 1, run_s))
             else:
                 request.first_token_s = now
 
@@ -93,14 +94,14 @@ class Clocks:
         """It no longer decodes."""
         request.stretched_s += self.stretch_s - request.stretch_mark_s
 
-    def odd_gaps(self, length: float, now: float) -> None:
+    def odd_gaps(self, length: float, run_s: float, now: float) -> None:
         """Rows of the step that ends now that are no gap of its length: those left out before it, those
         ended before it (R72), those that paused.
         """
         for request in self.returning:
-            self.gaps.append((now - request.last_token_s, 1))
-        self.gaps.append((length, -len(self.returning) - self.wasted))
+            self.gaps.append((now - request.last_token_s, 1, run_s))
+        self.gaps.append((length, -len(self.returning) - self.wasted, run_s))
         if self.pauses.over:
-            self.gaps.extend(self.pauses.gaps(length, now))
+            self.gaps.extend(self.pauses.gaps(length, run_s, now))
         self.returning = NOBODY
         self.wasted = 0

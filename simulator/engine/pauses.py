@@ -40,9 +40,9 @@ class Pauses:
                 group[1] -= 1
         return last
 
-    def gaps(self, length: float, now: float) -> list[tuple[float, int]]:
+    def gaps(self, length: float, run_s: float, now: float) -> list[tuple[float, int, float]]:
         """What to add to the gaps of a step that ends now, which counts one of its length for each decode."""
-        found = [(now - last, int(count)) for last, count in self.over if count]
-        found.append((length, -sum(count for _, count in found)))
+        found = [(now - last, int(count), run_s) for last, count in self.over if count]
+        found.append((length, -sum(count for _, count, _ in found), run_s))
         self.over = []
         return found

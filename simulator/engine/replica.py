@@ -180,9 +180,9 @@ class Replica:
         if anchor is not None:
             if self.step is not None:
                 done = boundary(anchor, self.repeat, self.start_s, self.end_s, now)
-                done -= end_s(anchor, anchor.steps + done) > now
-                advance(self.batch, max(done - 1, 0))
-                anchor.steps += done
+                runs = end_s(anchor, anchor.steps + done) > now
+                advance(self.batch, done - 1)  # the plans until then, of a step that runs or ends just now
+                anchor.steps += done - runs
             self._close_anchor()
 
     def inside(self) -> Iterator[Request]:
@@ -242,11 +242,11 @@ class Replica:
         index = batch.step - 1
         clocks = self.clocks
         if clocks.odd:
-            clocks.odd_gaps(now - self.start_s, now)
+            clocks.odd_gaps(now - self.start_s, self._run_s(), now)
         if step.chunks or step.copied or self.group is not None:
             clocks.share(step, now - self.start_s)
         if step.finals:
-            clocks.first_tokens(step, now)
+            clocks.first_tokens(step, self.start_s, now)
         if batch.args.async_scheduling:
             self._plan_ahead(repeat, now)
         self.step = None
@@ -261,6 +261,10 @@ class Replica:
             self._on_plan(event)
         else:
             self._plan_soon()
+
+    def _run_s(self) -> float:
+        """When the run of steps began that the one which ends now belongs to."""
+        return self.start_s if self.anchor is None else self.anchor.start_s
 
     def _count(self, step: Step) -> None:
         batch, repeat = self.batch, self.repeat

@@ -109,6 +109,20 @@ class Weighted:
         return int(self.weights.sum())
 
 
+class Extra(NamedTuple):
+    """Gaps that are no single step's, [n]: grid units, how many (less than none takes samples of steps back),
+    and the start of the run of steps that each belongs to."""
+
+    units: Ints
+    weights: Ints
+    start_s: Floats
+
+    def within(self, begin: float, end: float) -> Extra:
+        """Those of runs that start in [begin, end)."""
+        rows = (self.start_s >= begin) & (self.start_s < end)
+        return Extra(self.units[rows], self.weights[rows], self.start_s[rows])
+
+
 @dataclass(slots=True)
 class Counting:
     """Counts samples by value, exact to `unit`; the unit doubles when more than `limit` values differ.
@@ -172,10 +186,10 @@ def _sorted(values: Ints, weights: Ints) -> tuple[Ints, Ints]:
     return words >> bits, words & ((1 << bits) - 1)
 
 
-def inter_token(runs: Runs, extra: tuple[Ints, Ints] | None = None, limit: int = _MAX_VALUES) -> Weighted:
+def inter_token(runs: Runs, extra: Extra | None = None, limit: int = _MAX_VALUES) -> Weighted:
     """The distribution of inter-token gaps: each step gives one sample per decode, its duration.
 
-    extra: (grid units, weights) of gaps that are no single step's, such as those across a preemption.
+    extra: gaps that are no single step's, such as those across a preemption.
     """
     counting = Counting(limit)
     for part in pieces(runs.steps):
@@ -185,7 +199,7 @@ def inter_token(runs: Runs, extra: tuple[Ints, Ints] | None = None, limit: int =
             np.rint((steps.end_s - steps.start_s) / GRID_S).astype(np.int64), some.decodes[steps.run]
         )
     if extra is not None:
-        counting.add(*extra)
+        counting.add(extra.units, extra.weights)
     return counting.result()
 
 

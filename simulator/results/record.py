@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.results.density import Density
-from simulator.results.gaps import Ints, Runs, concatenate, end_s
+from simulator.results.gaps import Extra, Runs, concatenate, end_s
 from simulator.results.timeline import Bins, Busy, ReplicaFacts
 from simulator.results.totals import Totals
 from simulator.units import GRID_S
@@ -78,15 +78,15 @@ class StepRow(NamedTuple):
 class Recorder:
     """Collects what happens: the engine appends to three lists, and flushes them at FLUSH_ROWS.
 
-    requests: tuples as RequestRow, one per request; step_runs: tuples as StepRow; gaps: (gap_s, weight) of
-    inter-token gaps that are no single step's. sent_s: f64[n], when each request was really sent. totals,
-    density: of the steps flushed so far.
+    requests: tuples as RequestRow, one per request; step_runs: tuples as StepRow; gaps: (gap_s, weight, start
+    of the run of steps that it belongs to) of inter-token gaps that are no single step's. sent_s: f64[n],
+    when each request was really sent. totals, density: of the steps flushed so far.
     """
 
     __slots__ = (
         "_bins",
         "_columns",
-        "_gap_units",
+        "_gaps",
         "_kept",
         "_paces",
         "_runs",
@@ -112,7 +112,7 @@ class Recorder:
         self.keep_steps = keep_steps
         self.requests: list[tuple[int | float, ...]] = []
         self.step_runs: list[tuple[int | float, ...]] = []
-        self.gaps: list[tuple[float, int]] = []
+        self.gaps: list[tuple[float, int, float]] = []
         self.sent_s: NDArray[np.float64] = np.full(n_requests, np.nan)
         self.recorded = 0
         self._columns = _empty_columns(n_requests)
@@ -122,7 +122,7 @@ class Recorder:
         self._runs: list[Runs] = []
         self._kept: list[NDArray[np.float64]] = []
         self._paces: list[tuple[int, int, int]] = []
-        self._gap_units: list[NDArray[np.int64]] = []
+        self._gaps: list[Extra] = []
 
     def paced(self, decodes: int, context_sum: int) -> None:
         """The next step row is a run whose line is in another batch's terms: of a rank that keeps step."""
@@ -142,8 +142,9 @@ class Recorder:
     def flush_steps(self) -> None:
         """Turn the step rows and gaps so far into runs and time bins."""
         if self.gaps:
-            seconds, weights = _table(self.gaps)
-            self._gap_units.append(np.stack([np.rint(seconds / GRID_S), weights]).astype(np.int64))
+            seconds, weights, starts = _table(self.gaps)
+            units = np.rint(seconds / GRID_S).astype(np.int64)
+            self._gaps.append(Extra(units, weights.astype(np.int64), starts))
             self.gaps.clear()
         if self.step_runs:
             rows = _table(self.step_runs)
@@ -188,13 +189,12 @@ class Recorder:
             self._runs = [concatenate(self._runs)]
         return concatenate(self._runs)
 
-    def extra_gaps(self) -> tuple[Ints, Ints] | None:
-        """(grid units, weights) of the gaps that are no single step's."""
+    def extra_gaps(self) -> Extra | None:
+        """The gaps that are no single step's."""
         self.flush_steps()
-        if not self._gap_units:
+        if not self._gaps:
             return None
-        units, weights = np.concatenate(self._gap_units, axis=1)
-        return units, weights
+        return Extra(*(np.concatenate(columns) for columns in zip(*self._gaps, strict=True)))
 
     def step_rows(self) -> NDArray[np.float64] | None:
         """[19, runs]: the step rows as columns, then PACE, by replica and start; None unless keep_steps."""

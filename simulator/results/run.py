@@ -15,7 +15,7 @@ from simulator.arrow import nullable
 from simulator.arrow import values as arrow_values
 from simulator.results.check import check
 from simulator.results.columns import labels
-from simulator.results.gaps import Floats, Ints, Runs
+from simulator.results.gaps import Extra, Floats, Ints, Runs
 from simulator.results.limits import PoolLimits
 from simulator.results.record import FINISHED, STATES, UNFINISHED, UNSEEN, Recorder
 from simulator.results.steps import step_table
@@ -24,10 +24,10 @@ from simulator.scenario.resolved import Resolved
 
 
 class Gaps(NamedTuple):
-    """What inter-token gaps come from: runs of steps; (grid units, weights) of gaps that are no step's."""
+    """What inter-token gaps come from: runs of steps, and gaps that are no step's."""
 
     runs: Runs
-    extra: tuple[Ints, Ints] | None
+    extra: Extra | None
 
 
 @dataclass(frozen=True, slots=True)

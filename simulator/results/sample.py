@@ -105,13 +105,14 @@ class View:
         )
 
     def token_gaps(self, begin: float, end: float = math.inf) -> Weighted | None:
-        """Gaps from steps that start in the window; those that are no step's belong to the open end."""
+        """Gaps that end with steps that start in the window."""
         if self.gaps is None:
             return None
-        start = self.gaps.runs.start_s
-        whole = begin <= 0 and math.isinf(end)
-        runs = self.gaps.runs if whole else self.gaps.runs.take((start >= begin) & (start < end))
-        return inter_token(runs, self.gaps.extra if math.isinf(end) else None)
+        runs, extra = self.gaps
+        if begin <= 0 and math.isinf(end):
+            return inter_token(runs, extra)
+        inside = runs.take((runs.start_s >= begin) & (runs.start_s < end))
+        return inter_token(inside, None if extra is None else extra.within(begin, end))
 
     def _work(self, begin: float, end: float, pool: str | None) -> dict[str, float]:
         rows = np.array([pool is None or name == pool for name in self.pools])

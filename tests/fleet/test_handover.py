@@ -100,7 +100,7 @@ def test_the_gap_to_the_second_token_holds_the_transfer() -> None:
     result = simulate(fleet(1e9, first_token="prefill"), load=poisson(0.1, 20, 100, 3))
     gaps = result.gaps
     assert gaps is not None
-    units, weights = gaps[0].extra
+    units, weights, _ = gaps[0].extra
     transfer = result.requests["transfer_s"].to_numpy()
     longest = np.sort(units[weights > 0])[-20:] * 2.0**-28
     assert longest == pytest.approx(np.sort(transfer + STEP_S), abs=1e-7)

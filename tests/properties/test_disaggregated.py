@@ -6,13 +6,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from disaggregated import disaggregated, handed
-from fleets import Case
+from fleets import Case, case
 from test_leaping import different
 
+from simulator.results.summary import summarise
 from simulator.scenario.resolved import TransferSpec
 from simulator.simulate import simulate
 
@@ -54,6 +56,21 @@ def _orders(transfer: TransferSpec) -> list[list[str]]:
 def test_every_way_to_hand_over_leaps_like_it_steps(first: int) -> None:
     for seed in range(first, first + PER_TEST):
         _check(seed, handed)
+
+
+@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("draw", [case, handed], ids=["alone", "handed"])
+def test_a_run_that_is_cut_is_cut_alike(seed: int, draw: Callable[[int], Case]) -> None:
+    """At any instant: rows of those under way, their tokens so far, and figures of what is there."""
+    made = draw(seed)
+    end = float(np.nanmax(simulate(made.scenario, load=made.load).requests["finish_s"].to_numpy()))
+    for share in (0.2, 0.7):
+        run = replace(made.scenario.run, duration_s=end * share)
+        cut = replace(made.scenario, run=run)
+        leaping, stepping = (simulate(cut, load=made.load, leap=leap) for leap in (True, False))
+        assert leaping.requests.equals(stepping.requests), (seed, share)
+        assert not (leaping.requests["transfer_wait_s"].to_numpy() < 0).any(), (seed, share)
+        summarise(leaping)
 
 
 @pytest.mark.parametrize("first", range(0, CASES, PER_TEST))
