@@ -30,6 +30,7 @@ SCALE = (
 )
 """Cividis, from little to much: the same with any colour vision (Nuñez, Anderton and Renslow 2018)."""
 HEIGHT = 360
+LONGEST = 20  # letters of a category
 DECADES = 2.2  # of a logarithmic axis: shorter ones have ticks between the powers of ten
 
 
@@ -125,6 +126,11 @@ class Chart:
     height: int = HEIGHT
     cells: Cells | None = None
     how: str = ""
+
+
+def brief(name: str) -> str:
+    """A category's name that leaves room for the chart on a phone."""
+    return name if len(name) <= LONGEST else f"{name[: LONGEST // 2]}…{name[-(LONGEST // 2 - 1) :]}"
 
 
 def log_ticks(low: float, high: float) -> tuple[float, ...]:

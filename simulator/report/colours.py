@@ -8,8 +8,8 @@ PARTS = {
     "queue_s": ("queue", GREY, False),
     "prefill_own_s": ("own prefill", PURPLE, False),
     "prefill_shared_s": ("others' prefill", PURPLE, True),
-    "transfer_wait_s": ("wait for decode", TEAL, True),
-    "transfer_move_s": ("KV transfer", TEAL, False),
+    "transfer_wait_s": ("wait for decode", GREEN, True),
+    "transfer_move_s": ("KV transfer", GREEN, False),
     "decode_own_s": ("own decode", ORANGE, False),
     "decode_stretched_s": ("stretched decode", ORANGE, True),
     "preempted_s": ("preempted", RED, True),
@@ -17,5 +17,5 @@ PARTS = {
 """Name, colour, hatched: what others cause is hatched."""
 
 STEPS = {"prefill": PURPLE, "mixed": TEAL, "decode": ORANGE}
-DESIGNS = (BLUE, ORANGE, GREEN, PURPLE, TEAL, RED)
+DESIGNS = (BLUE, ORANGE, GREEN, RED, GREY)
 STROKES = ("line", "dashed", "dotted", "thin")

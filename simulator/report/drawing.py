@@ -40,7 +40,7 @@ def embed(charts: Sequence[Chart]) -> Embedded | None:
     document = {"scale": SCALE, "charts": [_plain(chart) for chart in charts]}
     data = json.dumps(document, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     drawing = _HERE.joinpath("charts.js").read_text(encoding="utf-8")
-    return Embedded(tuple(_script(name) for name in SCRIPTS), data.replace("</", "<\\/"), drawing)
+    return Embedded(tuple(_script(name) for name in SCRIPTS), data.replace("<", "\\u003c"), drawing)
 
 
 def _script(name: str) -> str:

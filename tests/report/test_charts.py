@@ -6,10 +6,11 @@ import json
 import math
 import subprocess
 import sys
+from itertools import combinations
 
 import pytest
 
-from simulator.report import charts, page
+from simulator.report import charts, colours, page
 from simulator.report.charts import Axis, Band, Cells, Chart, Series, Table
 from simulator.report.drawing import embed
 from simulator.report.page import Page, Section
@@ -86,7 +87,7 @@ def test_charts_are_data_for_the_drawing_script() -> None:
     )
     found = embed([made])
     assert found is not None
-    assert "</" not in found.data
+    assert "<" not in found.data
     (drawn,) = json.loads(found.data)["charts"]
     assert drawn["x"]["categories"] == ["short", "a long category"]
     assert drawn["series"][0]["y"] == [3, None]
@@ -143,3 +144,64 @@ def luminance(colour: str) -> float:
     parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_long_names_leave_room_for_the_chart() -> None:
+    assert charts.brief("short") == "short"
+    assert charts.brief("a-scenario-with-a-long-name") == "a-scenario…long-name"
+    assert len(charts.brief("x" * 99)) == charts.LONGEST
+
+
+# Machado, Oliveira and Fernandes, IEEE TVCG 15 (6), 2009: linear RGB as seen without one kind of cones.
+WITHOUT = {
+    "red": (
+        (0.1523, 1.0526, -0.2049),
+        (0.1145, 0.7863, 0.0992),
+        (-0.0039, -0.0481, 1.0520),
+    ),
+    "green": (
+        (0.3673, 0.8606, -0.2280),
+        (0.2801, 0.6725, 0.0474),
+        (-0.0118, 0.0429, 0.9689),
+    ),
+    "blue": (
+        (1.2555, -0.0767, -0.1788),
+        (-0.0784, 0.9308, 0.1476),
+        (0.0047, 0.6914, 0.3039),
+    ),
+}
+
+
+@pytest.mark.parametrize("cones", WITHOUT)
+def test_what_lies_side_by_side_differs_with_any_colour_vision(cones: str) -> None:
+    """By 10 or more in CIE Lab (2.3 is just noticeable), or one is hatched."""
+    looks = [(colour, hatched) for _, colour, hatched in colours.PARTS.values()]
+    looks_alike = [(a, b) for a, b in combinations(looks, 2) if a[1] == b[1]]
+    steps = combinations(((colour, False) for colour in colours.STEPS.values()), 2)
+    designs = combinations(((colour, False) for colour in colours.DESIGNS), 2)
+    for (one, _), (other, _) in [*looks_alike, *steps, *designs]:
+        assert math.dist(lab(one, cones), lab(other, cones)) >= 10, (one, other)
+
+
+def test_the_scale_of_colours_grows_lighter_throughout() -> None:
+    values = [luminance(colour) for colour in charts.SCALE]
+    assert values == sorted(values)
+
+
+def lab(colour: str, cones: str) -> tuple[float, float, float]:
+    """CIE Lab (D65) of a colour as seen without these cones."""
+    linear = [
+        (value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4) for value in srgb(colour)
+    ]
+    seen = [max(0.0, sum(a * b for a, b in zip(row, linear, strict=True))) for row in WITHOUT[cones]]
+    to_xyz = ((0.4124, 0.3576, 0.1805), (0.2126, 0.7152, 0.0722), (0.0193, 0.1192, 0.9505))
+    white = (0.9505, 1.0, 1.089)
+    xyz = [
+        sum(a * b for a, b in zip(row, seen, strict=True)) / w for row, w in zip(to_xyz, white, strict=True)
+    ]
+    x, y, z = (value ** (1 / 3) if value > 0.0088 else 7.787 * value + 16 / 116 for value in xyz)
+    return 116 * y - 16, 500 * (x - y), 200 * (y - z)
+
+
+def srgb(colour: str) -> list[float]:
+    return [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]

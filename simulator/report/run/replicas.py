@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from simulator.report.charts import Axis, Cells, Chart, Series, Table
+from simulator.report.charts import Axis, Cells, Chart, Series, Table, brief
 from simulator.report.colours import STEPS
 from simulator.report.page import Section
 from simulator.report.run.source import Course, Source
@@ -91,7 +91,7 @@ def heat(course: Course, kind: Kind, rows: list[tuple[str, Ints]]) -> Chart:
         f"On average {number(float(mean.min()))} to {number(float(mean.max()))}, at most {number(most)} in a "
         "slice of time.",
         Axis(course.unit, padding=0.0),
-        Axis("", categories=tuple(names), ends=(-0.5, len(rows) - 0.5)),
+        Axis("", categories=tuple(map(brief, names)), ends=(-0.5, len(rows) - 0.5)),
         (),
         _table(course, rows, values),
         height=90 + 26 * len(rows),
@@ -127,7 +127,7 @@ def shares(source: Source, course: Course, pool: str) -> Chart:
     figures = source.summary["pools"][pool]
     told = [f"{share(figures[f'{kind}_share'])} {words}" for kind, words in _WORDS.items()]
     return Chart(
-        f"shares-{pool}",
+        f"shares-{list(source.summary['pools']).index(pool)}",
         f"{pool}: what its time goes to",
         f"Busy {share(figures['busy'])} of the time after the warm-up; of that, {', '.join(told)}.",
         Axis(course.unit, padding=0.0),

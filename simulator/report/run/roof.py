@@ -73,7 +73,7 @@ def roof(summary: dict[str, Any], pool: str, cells: Steps) -> Chart:
         else "over the ridge: compute limits"
     )
     return Chart(
-        f"roof-{pool}",
+        f"roof-{list(summary['pools']).index(pool)}",
         f"{pool}: steps under the roof of {facts['accelerators']} × {figures['accelerator']}",
         f"{share(_under(cells, figures['ridge']))} of busy time lies under the ridge of "
         f"{number(figures['ridge'])} FLOP/byte; mostly {side}. Of the peaks, "

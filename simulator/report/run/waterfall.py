@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from simulator.report.charts import Axis, Chart, Series, Table
+from simulator.report.charts import Axis, Chart, Series, Table, brief
 from simulator.report.colours import PARTS
 from simulator.report.page import Section
 from simulator.report.run.source import Source
@@ -70,7 +70,7 @@ def bars(key: str, title: str, found: Bars, how: str) -> Chart:
         title,
         "; ".join(_largest(name, found[name]) for name in names) + ".",
         Axis("s", ends=(0.0, 1.04 * (float(below.max()) or 1.0))),
-        Axis("", categories=tuple(reversed(names)), padding=0.2),
+        Axis("", categories=tuple(map(brief, reversed(names))), padding=0.2),
         tuple(series),
         Table(head, rows),
         height=100 + 44 * len(names),
