@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from simulator.engine.free_list import append, append_blanks, empty, evict
 from simulator.engine.request import Request
 from simulator.engine.runs import (
     Node,
@@ -27,7 +28,6 @@ from simulator.engine.runs import (
     fragments,
     last_fragment,
     lead_on,
-    link,
     output_node,
     prune,
     shared_blocks,
@@ -58,8 +58,7 @@ class PrefixCache:
         self.root.visits = 1
         self.written = written
         self.blanks_first = blanks_first
-        self.freed = Run(None, 0, 0, 0)
-        self.freed.older = self.freed.newer = self.freed
+        self.freed = empty()
 
     # ── what a request finds, takes and gives back ────────────────────────────────────────────────
 
@@ -128,7 +127,7 @@ class PrefixCache:
         if oldest.hi - oldest.lo > blocks:
             oldest.hi -= blocks
         else:
-            self._evict(blocks)
+            evict(self.freed, blocks)
 
     def register(self, request: Request, tokens: int) -> None:
         """The full blocks among its first `tokens` tokens can be found by others from now on (R52)."""
@@ -190,12 +189,13 @@ class PrefixCache:
         else:
             own += blanks
         if own:
-            self._append_blanks(own)
+            self.blank += append_blanks(self.freed, own)
         for entry in reversed(held):
             for run in reversed(fragments(entry)):
                 run.users -= 1
                 if not run.users:
-                    self._append(run)
+                    self.free += run.hi - run.lo
+                    append(self.freed, run)
 
     def forget(self, request: Request) -> None:
         """The request has ended: nodes that only it kept alive go."""
@@ -275,8 +275,6 @@ class PrefixCache:
         request.registered = blocks
         request.at = at
 
-    # ── runs and the free list ────────────────────────────────────────────────────────────────────
-
     def _use(self, run: Run, lo: int, hi: int) -> Run:
         """One more user for blocks lo…hi of a run or of what was split off it; the rest is split off."""
         while run.hi <= lo:
@@ -291,49 +289,6 @@ class PrefixCache:
             unlink(run)
         run.users += 1
         return run
-
-    def _append(self, run: Run) -> None:
-        """Nobody uses this run any more: it is the newest of the free list."""
-        self.free += run.hi - run.lo
-        newest = self.freed.older
-        assert newest is not None and run.node is not None
-        if newest is run.tail and newest.lo == run.hi:
-            runs = run.node.runs
-            i = runs.index(run)
-            if i + 1 < len(runs) and runs[i + 1] is newest:
-                del runs[i + 1]
-                unlink(newest)
-                run.hi = newest.hi
-                run.tail = newest.tail
-        link(run, self.freed.older, self.freed)
-
-    def _append_blanks(self, blocks: int) -> None:
-        """Blocks that hold nothing anyone can find, at the end of the free list."""
-        newest = self.freed.older
-        if newest is self.freed:
-            self.blank += blocks
-        elif newest is not None and newest.node is None:
-            newest.hi += blocks
-        else:
-            link(Run(None, 0, blocks, 0), newest, self.freed)
-
-    def _evict(self, blocks: int) -> None:
-        while blocks:
-            run = self.freed.newer
-            assert run is not None and run is not self.freed, f"{blocks} blocks taken beyond those free"
-            size = run.hi - run.lo
-            if size > blocks:
-                run.hi -= blocks
-                return
-            blocks -= size
-            run.hi = run.lo
-            unlink(run)
-            node = run.node
-            if node is None:
-                continue
-            node.runs.remove(run)
-            if not node.runs and not node.visits:
-                prune(node)
 
 
 def _lead(writer: Request) -> tuple[int, int]:

@@ -65,11 +65,12 @@ class Transfer:
 class Stage:
     """Replicas that one router chooses among. A replica may belong to two stages."""
 
-    __slots__ = ("_places", "_router", "pool")
+    __slots__ = ("_places", "_router", "_single", "pool")
 
     def __init__(self, pool: Pool, router: Router) -> None:
         self.pool = pool
         self._router = router
+        self._single = [None if isinstance(target, Ranks) else engines(target)[0] for target in pool.replicas]
         self._places = {
             engine.index: place for place, target in enumerate(pool.replicas) for engine in engines(target)
         }
@@ -84,9 +85,14 @@ class Stage:
 
     def choose(self, request: Request, now: float) -> Engine:
         """The replica that the request goes to; it counts as one of the pool's from now on."""
-        target = self.pool.replicas[self._router.choose(request, now)]
+        place = self._router.choose(request, now)
         self.pool.in_system += 1
-        return target.choose(request, now) if isinstance(target, Ranks) else engines(target)[0]
+        engine = self._single[place]
+        if engine is not None:
+            return engine
+        target = self.pool.replicas[place]
+        assert isinstance(target, Ranks)
+        return target.choose(request, now)
 
     def left(self, replica: Engine) -> None:
         """A request has left that replica."""

@@ -15,11 +15,13 @@ def least(size: int, load: Load) -> Router:
     """A router to the replica with the least load, among equals to the one chosen longest ago.
 
     A heap of loads as they were last seen. A load may grow unnoticed (it is looked up before a choice),
-    but whoever lets it fall calls `changed`: so an entry that is up to date and first is the least.
+    but whoever lets it fall calls `changed`: so an entry that is up to date and first is the least. One that
+    is unknown already needs no other.
     """
     numbers = count()
     entry = [next(numbers) for _ in range(size)]  # of each replica, the number of its only valid entry
     chosen = [0] * size
+    known = [False] * size
     heap = [(UNKNOWN, 0, index, entry[index]) for index in range(size)]
     heapify(heap)
 
@@ -30,14 +32,18 @@ def least(size: int, load: Load) -> Router:
                 heappop(heap)
                 continue
             actual = load(index, now)
-            if number != entry[index]:  # an old view was renewed by the look
+            if heap[0][3] != number:  # an old view was renewed by the look
                 continue
             if seen >= actual:
                 chosen[index] = next(numbers)
                 return index
+            known[index] = True
             heapreplace(heap, (actual, chosen[index], index, number))
 
     def changed(index: int) -> None:
+        if not known[index]:
+            return
+        known[index] = False
         entry[index] = number = next(numbers)
         heappush(heap, (UNKNOWN, chosen[index], index, number))
 

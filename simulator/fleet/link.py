@@ -45,6 +45,8 @@ class Port:
     def share(self) -> float:
         """Bytes a second for each transfer that always has bytes to send."""
         left, many = self.bytes_per_s, len(self.flows)
+        if not self.trickles:
+            return left / (many or 1)
         for needed in sorted(self.trickles.values()):
             if needed * many > left:
                 break
@@ -89,7 +91,12 @@ class Flow:
 
     def share(self) -> float:
         """The most that its ports let it send, bytes a second."""
-        return min(port.share() / weight for port, weight in zip(self.ports, self.weights))
+        least = float("inf")
+        for port, weight in zip(self.ports, self.weights):
+            share = port.share() / weight
+            if share < least:
+                least = share
+        return least
 
     def to(self, now: float) -> None:
         """What was sent and what came until now."""
@@ -147,6 +154,8 @@ class Network:
         self._share(flow.ports, now, flow)
 
     def _trickle(self, flow: Flow, whether: bool) -> None:
+        if not (whether or flow.trickling):
+            return
         flow.trickling = whether
         for port, weight in zip(flow.ports, flow.weights):
             if whether:
@@ -156,13 +165,16 @@ class Network:
 
     def _share(self, ports: Iterable[Port], now: float, changed: Flow | None = None) -> None:
         """Who shares these ports has changed: new rates, new ends; for `changed` in any case."""
-        flows = dict.fromkeys(flow for port in ports for flow in port.flows)
+        flows: dict[Flow, float] = {}
+        for port in ports:
+            flows |= port.flows
         while slow := [flow for flow in flows if flow.trickling and flow.share() < flow.coming * ENOUGH]:
             for flow in slow:  # it cannot keep up: from now on it always has bytes to send
                 flow.to(now)
                 flow.note(now)
                 self._trickle(flow, False)
-                flows |= dict.fromkeys(other for port in flow.ports for other in port.flows)
+                for port in flow.ports:
+                    flows |= port.flows
         for flow in flows:
             rate = flow.coming if flow.trickling else flow.share()
             if rate != flow.rate or flow is changed:
