@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
 from simulator.report.terminal import number, queues, scaled
 from simulator.report.terminal import precision as precision_line
@@ -50,21 +50,44 @@ def show(document: dict[str, Any], console: Console, notes: tuple[str, ...] = ()
 
     for sentence in document["verdict"]["sentences"]:
         line(sentence, "bold")
-    console.print(metrics(document))
-    console.print(parts(document))
+    for table in (*metrics(document, console), *parts(document, console)):
+        console.print(table)
     for text in pools(document):
         line(text)
     for text in (*footing(document), *notes):
         line(text, "dim")
 
 
-def metrics(document: dict[str, Any]) -> Table:
-    """A row a metric: the first design's value, each other's with its change; with two, in how many pairs."""
+def metrics(document: dict[str, Any], console: Console) -> Iterator[Table]:
+    """A row a metric: the first design's value, each other's with its change; with two, in how many pairs.
+    Where there is no room, a table for each other design, and in the end its changes without intervals.
+    """
     header, rows = metric_cells(document)
+    if _figures_width(rows) <= console.width:
+        yield _filled(header, rows, console.width)
+        return
+    for first in range(2, 2 * len(document["designs"]), 2):
+        columns = (0, 1, first, first + 1)
+        own = [[row[column] for column in columns] for row in rows]
+        if _figures_width(own) > console.width:
+            own = [[cell.partition(" [")[0] for cell in row] for row in own]
+        yield _filled([header[column].partition(" in ")[0] for column in columns], own, console.width)
+
+
+def _figures_width(rows: Sequence[Sequence[str]]) -> int:
+    """Columns that the rows take with nothing cut."""
+    return sum(max(map(len, column)) + 1 for column in zip(*rows, strict=True)) - 1
+
+
+def _filled(header: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> Table:
+    """Figures whole; headings folded to them where there is no room."""
     table = _table()
-    table.add_column("", no_wrap=True)
-    for heading in header[1:]:
-        table.add_column(heading, justify="right", no_wrap=True, overflow="ellipsis")
+    tight = _figures_width([header, *rows]) > width
+    for place, (heading, column) in enumerate(zip(header, zip(*rows, strict=True), strict=True)):
+        wide = max(map(len, column))
+        justify: Literal["left", "right"] = "right" if place else "left"
+        most = wide if tight else None
+        table.add_column(heading, justify=justify, min_width=wide, max_width=most, overflow="fold")
     for row in rows:
         table.add_row(*row)
     return table
@@ -113,20 +136,27 @@ def won(found: dict[str, Any] | None) -> str:
     return f"{found['wins']['wins']}/{found['wins']['share']['n']}"
 
 
-def parts(document: dict[str, Any]) -> Table:
-    """A row a part of the waterfall: where the time goes, of all requests and of the slowest."""
-    table = _table()
-    table.add_column("seconds, mean", no_wrap=True)
-    for label in GROUPS.values():
-        table.add_column(label, justify="right", no_wrap=True)
+def parts(document: dict[str, Any], console: Console) -> Iterator[Table]:
+    """A row a part of the waterfall: where the time goes, of all requests and of the slowest; a table for
+    each of these where there is no room.
+    """
+    rows = list(_part_rows(document))
+    header = ["seconds, mean", *GROUPS.values()]
+    if not rows or _figures_width([header, *rows]) <= console.width:
+        yield _filled(header, rows or [[""] * len(header)], console.width)
+        return
+    for group in range(1, len(header)):
+        yield _filled([header[0], header[group]], [[row[0], row[group]] for row in rows], console.width)
+
+
+def _part_rows(document: dict[str, Any]) -> Iterator[list[str]]:
     largest = max(
         design["parts"]["mean"][part] or 0.0 for design in document["designs"] for part in WATERFALL
     )
     for part in WATERFALL:
         rows = {group: [design["parts"][group][part] for design in document["designs"]] for group in GROUPS}
         if any((value or 0.0) > NEGLIGIBLE * largest for values in rows.values() for value in values):
-            table.add_row(PARTS[part], *(" → ".join(map(number, values)) for values in rows.values()))
-    return table
+            yield [PARTS[part], *(" → ".join(map(number, values)) for values in rows.values())]
 
 
 def pools(document: dict[str, Any]) -> Iterator[str]:

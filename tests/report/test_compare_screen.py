@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+import re
 from typing import Any
 
 import pytest
 from comparisons import document
 from rich.console import Console
 
-from simulator.report.compare import changed, show
+from simulator.report.compare import changed, metric_cells, show
 from simulator.study.compare_verdict import percent, signed
 
 
@@ -57,6 +58,18 @@ def test_more_designs_get_columns_of_their_own() -> None:
     assert "Bonferroni" in text
     row = next(line for line in text.splitlines() if line.startswith("own decode"))
     assert row.count("→") == 6
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 200])
+@pytest.mark.parametrize("factors", [(0.008,), (0.009, 0.008)])
+def test_no_figure_is_cut_at_any_width(width: int, factors: tuple[float, ...]) -> None:
+    found = document(0.01, *factors)
+    text = shown(found, width, force_terminal=True, no_color=True)
+    assert not re.search(r"\S…", text)
+    _, rows = metric_cells(found)
+    for row in rows:  # how many pairs were won has no place on the narrowest
+        for figure in row[: 1 + 2 * len(found["designs"]) - 1]:
+            assert figure.partition(" [")[0] in text
 
 
 @pytest.mark.parametrize("width", [40, 80, 200])
