@@ -19,10 +19,13 @@ TIGHT = (
     "fleet.pools.serve.engine.max_model_len=16384",
     "workload.over_limit=drop",
 )
+HANDED = ("workload.limit=100", "run.warmup=0")
 
 RUNS = {
     "plain": ("poisson", SMALL, True),
     "handed": ("rag-disaggregated", ("workload.limit=200", "run.warmup=0"), True),
+    "early": ("rag-disaggregated", (*HANDED, "fleet.transfer.connector=distserve"), True),
+    "relayed": ("rag-disaggregated", (*HANDED, "fleet.transfer.connector=sglang"), True),
     "preempting": ("poisson", (*SMALL, *TIGHT), True),
     "cut": ("poisson", (*SMALL, "run.duration=2 s"), True),
     "fewer": ("poisson", (*SMALL, "fleet.pools.serve.replicas=2"), False),

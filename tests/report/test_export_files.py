@@ -110,7 +110,7 @@ def test_vllm_bench_statistics_are_those_of_its_lists(name: str, tmp_path: Path)
 
 
 def test_vllm_bench_gaps_add_up_to_the_latency(tmp_path: Path) -> None:
-    for name in ("plain", "handed"):
+    for name in ("plain", "handed", "early", "relayed"):
         write(name, "vllm-bench", tmp_path / "result.json")
         result = json.loads(tmp_path.joinpath("result.json").read_text())
         times: list[float] = []

@@ -83,13 +83,16 @@ def tokens(source: Source) -> Tokens | None:
         return None
     ends = _ends(source)
     replica = source.replica("requests")
-    first, finish = (source.column("requests", name) for name in ("first_token_s", "finish_s"))
+    names = ("first_token_s", "decode_start_s", "finish_s")
+    first, joined, finish = (source.column("requests", name) for name in names)
     emitted = source.column("requests", "emitted").astype(np.int64)
     begin, end = np.zeros(len(first), np.int64), np.zeros(len(first), np.int64)
     for number, times in enumerate(ends):
         rows = np.flatnonzero((replica == number) & ~np.isnan(first) & ~np.isnan(finish))
-        begin[rows] = np.searchsorted(times, first[rows], side="right")
+        begin[rows] = np.searchsorted(times, np.fmax(first, joined)[rows], side="right")
         end[rows] = np.searchsorted(times, finish[rows], side="right")
+    # R113: told when it was taken over, or before; planned ahead, the step that ran then was not its own
+    begin += (first <= joined) & (end - begin == emitted)
     known = (source.state() == FINISHED) & (end - begin == emitted - 1)
     return Tokens(ends, replica, first, known, begin, end)
 

@@ -33,7 +33,7 @@ CARRIED = {
     "requests": ("prompt_tokens", "emitted", "sent_s", "state", "ttft_s", "e2e_s", "tpot_s"),
     "steps": ("replica", "end_s", "decodes"),
 }
-USED = ("first_token_s", "finish_s", "replica")  # for the gaps; not in the file as such
+USED = ("first_token_s", "decode_start_s", "finish_s", "replica")  # for the gaps; not in the file as such
 
 
 def write(source: Source, out: Path, told: Told) -> Carried:
