@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from simulator.report.page import FILE
 from simulator.report.run.html import html
 from simulator.report.run.replicas import grouped
 from simulator.report.run.roof import steps
+from simulator.report.run.slo import breaking
 from simulator.report.run.source import course, of_run
 from simulator.report.run_folder import keep
 from simulator.results.run import RunResult
@@ -80,6 +82,11 @@ def test_latencies_of_a_growing_queue_are_refused() -> None:
     assert "TTFT, E2E, queue: not given" in page
     assert 'id="cdf-ttft-chart"' not in page
     assert 'id="cdf-itl-chart"' in page
+
+
+def test_a_share_that_is_not_given_is_no_bar() -> None:
+    assert breaking([("a", None, None), ("b", 0.75, None)]) == [pytest.approx(math.nan, nan_ok=True), 25.0]
+    assert "all together: –" not in text("saturated")
 
 
 def test_steps_of_given_times_have_no_roof() -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from simulator.report.charts import GREY, Axis, Chart, Series, Table
 from simulator.report.colours import DESIGNS, STROKES
 from simulator.report.page import Section
 from simulator.report.run.latency import DEFINITIONS, DRAWN, TOLD, axis
-from simulator.report.run.slo import bound_rows
+from simulator.report.run.slo import bound_rows, breaking
 from simulator.report.terminal import LATENCIES, accelerators, number, scaled, share
 
 WIDTH = 0.7  # of the bars of all designs together
@@ -30,14 +32,13 @@ def outside(designs: list[dict[str, Any]]) -> Chart:
     size = WIDTH / len(designs)
     series = []
     for index, (label, found) in enumerate(rows.items()):
-        missed = [100 * (1 - kept) if kept is not None else 0.0 for _, kept, _ in found]
         places = [
             len(names) - 1 - place + size * ((len(designs) - 1) / 2 - index) for place in range(len(names))
         ]
         colour = DESIGNS[index % len(DESIGNS)]
-        series.append(Series(label, missed, places, "across", colour, width=0.9 * size))
-    most = max(100 * (1 - asked), *(value for one in series for value in one.x), 0.01)
+        series.append(Series(label, breaking(found), places, "across", colour, width=0.9 * size))
     allowed = 100 * (1 - asked)
+    most = float(np.nanmax([allowed, 0.01, *(value for one in series for value in one.x)]))
     line = Series("allowed", [allowed] * 2, [-0.5, len(names) - 0.5], "dashed", GREY)
     return Chart(
         "slo",

@@ -37,7 +37,7 @@ def percentiles(summary: dict[str, Any]) -> Table:
         metric = summary["metrics"][name]
         scale, unit = scaled(metric["p50"])
         cells = [_with_interval(metric, key, scale) for key in COLUMNS]
-        rows.append((f"{label}, {unit}", *cells, f"{metric.get('n', 0):,}"))
+        rows.append((f"{label}, {unit}", *cells, f"{metric['n']:,}" if "n" in metric else "–"))
     return Table(
         ("latency", *COLUMNS, "samples"),
         rows,

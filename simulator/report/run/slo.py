@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -37,18 +38,18 @@ def outside(summary: dict[str, Any]) -> Chart:
     slo, rows = summary["slo"], bound_rows(summary)
     names = tuple(name for name, *_ in reversed(rows))
     y = [float(index) for index in range(len(names))]
-    missed = [100 * (1 - kept) if kept is not None else 0.0 for _, kept, _ in reversed(rows)]
+    missed = breaking(rows)[::-1]
     allowed = 100 * (1 - slo["attainment"])
     series = (
         Series("outside", missed, y, "across", BLUE, width=0.5),
         Series("allowed", [allowed] * 2, [-0.5, len(names) - 0.5], "dashed", ORANGE),
     )
-    worst = max(rows, key=lambda row: -(row[1] or 0.0))
+    worst = min((row for row in rows if row[1] is not None), key=lambda row: row[1] or 0.0, default=rows[-1])
     return Chart(
         "slo",
         f"Requests that break each bound; {allowed:.4g} % may",
         f"{worst[0]}: {_percent(worst[1])} keep it, {_percent(slo['attainment'])} are asked.",
-        Axis("% of requests outside", ends=(0.0, 1.08 * max(allowed, *missed, 0.01))),
+        Axis("% of requests outside", ends=(0.0, 1.08 * float(np.nanmax([allowed, *missed, 0.01])))),
         Axis("", categories=names, padding=0.2),
         series,
         Table(("bound", "kept by", "interval", "asked"), [_cells(row, slo["attainment"]) for row in rows]),
@@ -71,6 +72,11 @@ def bound_rows(summary: dict[str, Any]) -> list[Row]:
         rows.append((f"{LATENCIES[name]} ≤ {bound * scale:g} {unit}", kept[name], None))
     whole = summary["metrics"]["attainment"]
     return [*rows, ("all together", whole["value"], whole["interval"])]
+
+
+def breaking(rows: list[Row]) -> list[float]:
+    """Per cent of requests that break each bound; not a number where that is not given."""
+    return [math.nan if kept is None else 100 * (1 - kept) for _, kept, _ in rows]
 
 
 def _cells(row: Row, asked: float) -> tuple[str, ...]:
