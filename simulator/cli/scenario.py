@@ -158,6 +158,8 @@ def _synthetic(synthetic: dict[str, Any]) -> str:
 def _pool(pool: PoolSpec) -> str:
     gpus = pool.replicas * pool.layout.accelerators
     layout = f"tensor parallel {pool.layout.tensor_parallel_size}"
+    if pool.layout.data_parallel_size > 1:
+        layout += f" × data parallel {pool.layout.data_parallel_size}"
     return f"{pool.replicas} × {layout} on {pool.accelerator.name} ({gpus} accelerator{'s' * (gpus > 1)})"
 
 
