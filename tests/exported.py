@@ -29,6 +29,7 @@ RUNS = {
     "preempting": ("poisson", (*SMALL, *TIGHT), True),
     "cut": ("poisson", (*SMALL, "run.duration=2 s"), True),
     "fewer": ("poisson", (*SMALL, "fleet.pools.serve.replicas=2"), False),
+    "nothing": ("poisson", (*SMALL, "run.duration=5 ms"), True),
     "stepless": ("poisson", (*SMALL, "run.replications=2"), False),
 }
 

@@ -38,9 +38,9 @@ def show(document: dict[str, Any], console: Console) -> None:
     from rich.text import Text
 
     console.print(Text(document["verdict"], style="bold"))
-    console.print(metrics(document, console.width))
-    if document["parts"]:
-        console.print(parts(document))
+    for table in (metrics(document, console.width), parts(document)):
+        if table.row_count:
+            console.print(table)
     for text in footing(document):
         console.print(Text(text, style="dim"))
 

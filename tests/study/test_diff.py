@@ -67,6 +67,13 @@ def test_designs_under_the_same_requests_are_paired() -> None:
     assert "They differ in fleet.pools.serve.replicas 8 → 2." in found["verdict"]
 
 
+def test_nothing_finished_is_nothing_to_compare(capsys: pytest.CaptureFixture[str]) -> None:
+    for other in ("nothing", "plain"):
+        given = ["diff", str(folder("nothing")), str(folder(other))]
+        assert cli.execute(given) == errors.OK
+        assert capsys.readouterr().out.startswith("Nothing to compare: ")
+
+
 def test_different_requests_are_not_paired() -> None:
     found = compare(side("plain"), side("handed"))
     assert not found["paired"] and found["requests"] is None

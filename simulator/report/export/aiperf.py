@@ -61,7 +61,7 @@ class Metric:
 def write(source: Source, out: Path, told: Told) -> Carried:
     """Writes the folder `out`. Without recorded steps it has no inter_chunk_latency."""
     found, columns = tokens(source), _Columns(source)
-    metrics = list(_metrics(source, columns, found))
+    metrics = [metric for metric in _metrics(source, columns, found) if _figures(metric)]
     with replacing(out, "folder of AIPerf's artifacts", SUMMARY) as new:
         with new.joinpath(RECORDS).open("wb") as file:
             for begin in range(0, len(columns.state), FEW):
@@ -233,7 +233,7 @@ def _goodput(source: Source, columns: _Columns, rate: Any) -> Iterator[Metric]:
 
 
 def _figures(metric: Metric) -> dict[str, float | int]:
-    """The statistics of a metric, in its unit."""
+    """The statistics of a metric, in its unit; {} of nothing."""
     values, scale = metric.values, metric.scale
     if isinstance(values, float):
         return {"avg": values}

@@ -13,6 +13,8 @@ MOST_KEYS = 3
 
 def verdict(document: dict[str, Any]) -> str:
     """One sentence of what changes, one of why: what the scenarios do differently."""
+    if not any(entry for metric in document["metrics"].values() for entry in metric.values()):
+        return "Nothing to compare: no request that counts finished on both sides."
     if document["measured"]:
         return _errors(document)
     if _identical(document):
