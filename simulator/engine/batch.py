@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from heapq import heappush
 from typing import TYPE_CHECKING
 
+from simulator.engine import lanes
 from simulator.engine.caches import cache_of, margin_of
 from simulator.engine.policies import Policy
 from simulator.engine.queue import waiting_queue
@@ -33,6 +34,8 @@ class Batch:
     `seq` up to which those running have had their turn in the plan being made: −1 between plans, ENDLESS
     in the waiting part. swapped: those whose KV is on the host, with `host_free` blocks left there (V8);
     lone: the last step planned without decodes, until its outputs are seen; now_s: the time of the plan.
+    lane: of a pipeline, the one whose turn it is, whose totals and `step` these are (engine/lanes.py); None:
+    one batch is in flight at a time. numbers: how many of a pipeline's steps were planned.
     """
 
     __slots__ = (
@@ -52,6 +55,7 @@ class Batch:
         "holding",
         "host_free",
         "keeps_written",
+        "lane",
         "last_prefill",
         "leaves",
         "loads",
@@ -59,6 +63,7 @@ class Batch:
         "margin",
         "newest_decode",
         "now_s",
+        "numbers",
         "policy",
         "prefilling",
         "ready",
@@ -72,12 +77,16 @@ class Batch:
         "watermark",
     )
 
-    def __init__(self, args: EngineArgs, blocks: int, policy: Policy, connector: bool = False) -> None:
-        """blocks: usable KV blocks, without the null block (R3); connector: to other engines (R89)."""
+    def __init__(
+        self, args: EngineArgs, blocks: int, policy: Policy, connector: bool = False, ahead: bool = False
+    ) -> None:
+        """blocks: usable KV blocks, without the null block (R3); connector: to other engines (R89); ahead:
+        steps are planned while others are in flight, as with asynchronous scheduling.
+        """
         self.args = args
         self.policy = policy
         self.watermark = int(args.watermark * (blocks + 1))
-        self.keeps_written = connector and args.async_scheduling
+        self.keeps_written = connector and (ahead or args.async_scheduling)
         self.step = 0
         self.completed = -1
         self.now_s = 0.0
@@ -107,16 +116,23 @@ class Batch:
         self.margin = margin_of(args)
         self.admission: Admission | None = None
         self.lone: Step | None = None
+        self.lane: lanes.Lane | None = None
+        self.numbers = 0
         self.cache = cache_of(args, blocks, self.written)
 
     def computed(self, request: Request) -> int:
         """Tokens computed or scheduled before the next plan (R1)."""
-        return request.computed if request.since < 0 else request.target + self.step - request.since
+        return request.computed if request.since < 0 else request.target + self.age(request)
+
+    def age(self, request: Request) -> int:
+        """Steps of a decoding request since it began to decode; of its own lane, in a pipeline."""
+        lane = request.lane
+        return (self.step if lane is self.lane or lane is None else lane.step) - request.since
 
     def generated(self, request: Request) -> int:
         """Its output tokens, those scheduled but not made yet included."""
         if request.since >= 0:
-            return min(request.target + self.step - request.since - request.prompt + 1, request.output)
+            return min(request.target + self.age(request) - request.prompt + 1, request.output)
         return request.output if request.free_step >= 0 else request.emitted
 
     def written(self, request: Request) -> int:
@@ -125,6 +141,9 @@ class Batch:
         Registration is at allocation, when its turn comes in a plan, but of known tokens only: with async
         scheduling that is one less (R52, R53).
         """
+        if request.lane is not self.lane:
+            unknown = self.args.async_scheduling and lanes.in_flight(self, request)
+            return self.computed(request) - unknown
         ahead = not self.args.async_scheduling or request.skipped == self.step - 1
         return request.target + self.step - request.since + ahead - (request.seq > self.scanned)
 
@@ -132,12 +151,18 @@ class Batch:
         """Whether the batch planned before this one, if its outputs are still to come, holds this running
         request.
         """
+        if self.lane is not None:
+            return lanes.in_flight(self, request)
         before = self.step - 1
         if not self.args.async_scheduling:
             return False
         if request.since >= 0:
             return request.skipped != before
         return request.in_flight == before or request.free_step == before
+
+    def may_go_on(self, request: Request) -> bool:
+        """Whether a prompt under way may have its next chunk: the one before may be in flight (R75)."""
+        return self.args.rules.chunks_in_flight or request.in_flight <= self.completed
 
     # ── changes of state ──────────────────────────────────────────────────────────────────────────
 
@@ -148,6 +173,8 @@ class Batch:
         left = request.output - request.emitted
         end = since - 2 + left
         request.since = since
+        if self.lane is not None:
+            request.lane, request.skipped = self.lane, -1
         request.free_step = end
         self._free_at(end, request)
         leave = end + 1 if request.foreseen or not self.args.async_scheduling else end + 2
@@ -220,20 +247,40 @@ class Batch:
         self._leave_at(request.leave_step, request)
         self._free_at(request.free_step, request)
 
+    def take_out(self, request: Request) -> None:
+        """A decoding request leaves these totals for those of another lane."""
+        self.leaves[request.leave_step].remove(request)
+        self.frees[request.free_step].remove(request)
+        self._uncount(request)
+
+    def put_in(self, request: Request, leave_step: int, free_step: int) -> None:
+        """It joins these totals, with `since` set for them."""
+        request.leave_step, request.free_step = leave_step, free_step
+        self._leave_at(leave_step, request)
+        self._free_at(free_step, request)
+        self.decodes += 1
+        self.context_sum += self.computed(request) + 1
+        self.due[(request.since - request.target) % self.args.block_size] += 1
+        self.newest_decode = max(self.newest_decode, request.seq)
+
     def preempt(self, request: Request, scheduled: bool) -> None:
         """R16: its blocks are freed, what it computed is lost, it waits again (in front, where the policy
         says so).
 
         scheduled: it had already got its token in the step being planned, which is undone (R15).
         """
+        if request.lane is not self.lane and request.free_step >= 0:
+            lanes.preempt(self, request)
+            return
         pending = self.in_flight(request)
+        unknown = pending and self.args.async_scheduling
         held = known = computed = self.computed(request)
         if request.since >= 0:
             held += scheduled
-            known = computed if pending and request.since == self.step else computed + scheduled - pending
+            known = computed if pending and request.since == self.step else computed + scheduled - unknown
             self.stop_decoding(request, pending)
         elif request.free_step >= 0:
-            known = computed - pending
+            known = computed - unknown
             self._stop(request, request.output, pending)
         else:
             self.prefilling.remove(request)
@@ -257,7 +304,7 @@ class Batch:
         self.frees[request.free_step].remove(request)
         request.emitted = sampled - pending
         if pending:
-            request.in_flight = self.step - 1
+            request.in_flight = self.step - 1 if self.lane is None else self.lane.number
             self.stale.append(request)
 
     def _leave_at(self, step: int, request: Request) -> None:

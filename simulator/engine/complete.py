@@ -16,16 +16,20 @@ def complete(batch: Batch, index: int, step: Step | None = None) -> list[Request
 
     step: the step itself, where it may be one that those who decode sat out (compose.pause).
 
-    With async scheduling the next step has been planned before.
+    With async scheduling the next step has been planned before. In a pipeline `index` is the lane's own, and
+    `completed`, the number of the step among all, is set already.
     """
-    batch.completed = index
+    if batch.lane is None:
+        batch.completed = index
+    else:
+        batch.lane.done = index
     if batch.step in batch.leaves and not batch.args.async_scheduling:
         batch.leave(batch.step)
     if batch.held_back:
-        _give_back(batch, index)
+        _give_back(batch)
     ended: list[Request] = []
     if batch.stale:
-        ended = _deliver_stale(batch, index)
+        ended = _deliver_stale(batch)
     if step is not None and (step.finals or step is batch.lone):
         _computed(batch, step)
     if index in batch.frees or (step is not None and step.ending):
@@ -59,7 +63,8 @@ def _end(batch: Batch, request: Request) -> None:
         batch.cache.register(request, registered)
         batch.sending.append(request)
     elif batch.keeps_written and request.since >= 0 and batch.args.async_scheduling:
-        batch.held_back.append((batch.step - 1, request, tokens, registered))
+        newest = batch.step if batch.lane is None else batch.numbers
+        batch.held_back.append((newest - 1, request, tokens, registered))
     else:
         batch.cache.finish(request, tokens, registered)
 
@@ -75,26 +80,28 @@ def loaded(batch: Batch, request: Request) -> None:
     insort(batch.ready, request, key=attrgetter("load_order"))
 
 
-def _deliver_stale(batch: Batch, index: int) -> list[Request]:
+def _deliver_stale(batch: Batch) -> list[Request]:
     """R73: a preempted request still gets the token that was in flight, and may end by it."""
     ended = []
-    for request in batch.stale:
-        if not batch.keeps_written:
+    stale, batch.stale = batch.stale, []
+    for request in stale:
+        if batch.lane is not None and request.in_flight > batch.completed:
+            batch.stale.append(request)
+        elif not batch.keeps_written:
             request.emitted += 1
             if request.emitted == request.output:
                 batch.waiting.drop(request)
                 batch.cache.forget(request)
                 ended.append(request)
-    batch.stale = []
     return ended
 
 
-def _give_back(batch: Batch, index: int) -> None:
+def _give_back(batch: Batch) -> None:
     """R89: the batch that could still write these blocks is done."""
     kept = []
     for entry in batch.held_back:
         tag, request, tokens, registered = entry
-        if tag <= index:
+        if tag <= batch.completed:
             batch.cache.finish(request, tokens, registered)
         else:
             kept.append(entry)

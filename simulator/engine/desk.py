@@ -13,6 +13,8 @@ from simulator.engine.complete import loaded, sent
 from simulator.engine.request import Request
 from simulator.engine.step import Step
 
+POLL_S = 0.0009765625  # a millisecond, on the time grid
+
 
 class Engine(Protocol):
     """A replica as the fleet and routers see it, and what it has on its desk.
@@ -129,6 +131,14 @@ def queued_tokens(engine: Engine) -> int:
     for request in engine.batch.prefilling:
         queued += request.target - request.computed
     return queued
+
+
+def next_poll_s(last_s: float, now: float) -> float:
+    """When an idle engine, whose last step ended at last_s, next looks at its transfers: every millisecond
+    (R87).
+    """
+    ticks = (now - last_s) // POLL_S + 1
+    return max(last_s + ticks * POLL_S, now)
 
 
 def tell(engine: Engine) -> None:

@@ -8,6 +8,7 @@ from simulator.engine.step import Step
 
 if TYPE_CHECKING:
     from simulator.engine.batch import Batch
+    from simulator.engine.request import Request
 
 
 def run_from_totals(batch: Batch, step: Step, threshold: int) -> int:
@@ -23,6 +24,8 @@ def run_from_totals(batch: Batch, step: Step, threshold: int) -> int:
     block = batch.args.block_size
     blocks = batch.due[step.index % block]
     prefilling = batch.prefilling
+    if prefilling and not batch.args.rules.chunks_in_flight:
+        prefilling = [request for request in prefilling if batch.may_go_on(request)]
     chunks: list[int] = []
     if prefilling:
         if batch.newest_decode > prefilling[0].seq:
@@ -46,12 +49,11 @@ def run_from_totals(batch: Batch, step: Step, threshold: int) -> int:
     step.decodes = decodes
     step.context_sum = batch.context_sum
     if chunks:
-        _chunks(batch, step, chunks)
+        _chunks(batch, step, prefilling, chunks)
     return budget
 
 
-def _chunks(batch: Batch, step: Step, chunks: list[int]) -> None:
-    prefilling = batch.prefilling
+def _chunks(batch: Batch, step: Step, prefilling: list[Request], chunks: list[int]) -> None:
     batch.scanned = prefilling[0].seq
     step.carried_prefill = True
     for request, tokens in zip(prefilling, chunks, strict=False):
@@ -62,4 +64,4 @@ def _chunks(batch: Batch, step: Step, chunks: list[int]) -> None:
             batch.cache.register(request, request.computed)
     step.finals = [request for request in step.requests if request.computed == request.target]
     if step.finals:
-        batch.prefilling = [request for request in prefilling if request.computed < request.target]
+        batch.prefilling = [request for request in batch.prefilling if request.computed < request.target]

@@ -27,6 +27,7 @@ from simulator.engine.desk import (
     check_stuck,
     count_waiting,
     inside,
+    next_poll_s,
     queued_tokens,
     take_arrivals,
     take_back,
@@ -44,7 +45,6 @@ if TYPE_CHECKING:
     from simulator.cost.lock_step import Pace
     from simulator.engine.lock_step import Group
 
-POLL_S = 0.0009765625  # a millisecond, on the time grid
 Plan = Callable[[Batch, bool], Step]
 
 
@@ -143,8 +143,7 @@ class Replica:
         if self.group is not None:
             self._plan_soon()
         elif not self.due:
-            ticks = (now - self.end_s) // POLL_S + 1
-            at = max(self.end_s + ticks * POLL_S, now)
+            at = next_poll_s(self.end_s, now)
             self.env.schedule(Alarm(self.env, self._on_poll), self.plan_last, at - now)
 
     def _on_poll(self, event: Event) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from simulator.engine.lanes import Lane
     from simulator.engine.runs import Node, Run
 
 NEVER = float("nan")
@@ -15,7 +16,8 @@ class Request:
 
     A request waits (in no batch), prefills (`computed` of `target` done) or decodes. Of a decoding one
     nothing changes from step to step: it joined at step `since` with `target` computed, so before step k
-    it has computed target + (k − since). `since` is −1 when it does not decode.
+    it has computed target + (k − since). `since` is −1 when it does not decode. In a pipeline steps are those
+    of its `lane`.
     findable: whether a prefix cache may hold some of it, since it shares content or was preempted. remote:
     its KV is to come from another engine; ahead: and its first token with it (R113).
     """
@@ -39,6 +41,7 @@ class Request:
         "hit",
         "hit_blocks",
         "in_flight",
+        "lane",
         "last_token_s",
         "leave_step",
         "load_order",
@@ -111,6 +114,7 @@ class Request:
         self.free_step = -1
         self.leave_step = -1
         self.in_flight = -1
+        self.lane: Lane | None = None
         self.skipped = -1
         self.hit = self.cached = 0
         self.preemptions = 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from simulator.cost.work import Price, Work
 from simulator.engine.leap import Anchor
 from simulator.engine.step import Step
@@ -35,3 +37,16 @@ def anchor_row(replica: int, anchor: Anchor, used_blocks: int) -> Row:
         steps * line.base_bytes + tokens * line.per_token_bytes,
         anchor.admitted, anchor.preempted,
     )  # fmt: skip
+
+
+def stage_rows(replica: int, stages: list[tuple[float, float]], moves_s: float, row: Row) -> Iterator[Row]:
+    """Of a pipeline's step: a row for each stage that it held, in the order of results.record.StageRow.
+
+    row: of the whole step. FLOPs and bytes go by time. KV blocks count once, on the last stage.
+    """
+    _, _, _, decodes, _, _, _, chunks, _, _, _, used, _, flops, moved, _, _ = row
+    whole = sum(end - start for start, end in stages)
+    for number, (start, end) in enumerate(stages, 1):
+        share = (end - start) / whole
+        since = moves_s if number == len(stages) else end
+        yield (replica, start, end, decodes, chunks, share * flops, share * moved, used, since)

@@ -28,13 +28,16 @@ class Step:
     read `context_sum` keys. interrupted: those preempted that were decoding, where some of them may be
     admitted again at once (H5). totals: it was composed from totals, not request by request. resumed: those
     that decode from now on without a prefill here, out of the host's memory or with their first token from
-    another engine (R113); copied: blocks that go to it or come from it (V8).
+    another engine (R113); copied: blocks that go to it or come from it (V8). number: of a
+    pipeline's step among all of its lanes.
     """
 
     __slots__ = (
         "admitted", "alone", "carried_prefill", "chunks", "context_sum", "copied", "decodes", "ending",
-        "finals", "index", "interrupted", "left_out", "loads", "preempted", "requests", "resumed", "totals",
+        "finals", "index", "interrupted", "left_out", "loads", "number", "preempted", "requests", "resumed",
+        "totals",
     )  # fmt: skip
+    number: int
 
     def __init__(self, index: int) -> None:
         self.index = index

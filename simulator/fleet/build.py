@@ -14,10 +14,12 @@ from simulator.cost import memory, roofline
 from simulator.cost.data_parallel import DataParallel
 from simulator.cost.fixed import FixedCost
 from simulator.cost.lock_step import Slowest, Together
+from simulator.cost.pipeline import split
 from simulator.cost.work import CostModel
 from simulator.engine.batch import Batch
 from simulator.engine.desk import Engine
 from simulator.engine.lock_step import Group
+from simulator.engine.pipelined import Pipelined
 from simulator.engine.policies import Setting
 from simulator.engine.policies import build as build_policy
 from simulator.engine.replica import Replica
@@ -79,8 +81,9 @@ def _facts(spec: PoolSpec, flops: float, width: float, blocks: int) -> tuple[Rep
     ranks = spec.layout.data_parallel_size
     n = spec.layout.accelerators // ranks
     most = (blocks - 1, spec.engine.max_num_seqs, spec.engine.max_num_batched_tokens)
+    stages = spec.layout.pipeline_parallel_size
     return tuple(
-        ReplicaFacts(name, spec.name, n, n * flops, n * width, *most)
+        ReplicaFacts(name, spec.name, n, n * flops, n * width, *most, stages)
         for i in range(spec.replicas)
         for name in ([f"{spec.name}/{i}"] if ranks == 1 else [f"{spec.name}/{i}.{r}" for r in range(ranks)])
     )
@@ -143,14 +146,21 @@ def _replicas(
 ) -> list[Engine]:
     spec, args = pool.spec, pool.spec.engine
     plan = find("planners", args.planner).plan
-    return [
-        Replica(
-            env, first + i, pool.facts[i].name,
-            Batch(args, pool.blocks - 1, build_policy(args, setting), connector),
-            pool.cost, plan, recorder, ended, leap, exact, spec.role,
-        )
-        for i in range(spec.engines)
-    ]  # fmt: skip
+    stages = spec.layout.pipeline_parallel_size
+    if stages > 1:
+        # Where the scheduler waits for a batch's tokens anyway, only the CPU's work is asynchronous (R70).
+        args = replace(args, async_scheduling=args.async_scheduling and args.rules.async_pipeline == "ahead")
+
+    def batch() -> Batch:
+        return Batch(args, pool.blocks - 1, build_policy(args, setting), connector, stages > 1)
+
+    def one(index: int, name: str) -> Engine:
+        common = (env, index, name, batch(), pool.cost, plan, recorder, ended)
+        if stages > 1:
+            return Pipelined(*common, exact, spec.role, stages, split(pool.cost, stages))
+        return Replica(*common, leap, exact, spec.role)
+
+    return [one(first + i, pool.facts[i].name) for i in range(spec.engines)]
 
 
 def _ranks(pool: Priced, made: list[Engine], env: simpy.Environment, seed: int) -> list[Ranks]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from simulator.cost.pipeline import Cycle
 from simulator.cost.work import Work
 from simulator.fleet.build import Priced
 from simulator.fleet.demand import Demand, Room, Step, full_steps, relieved, seconds, shares
@@ -68,11 +69,16 @@ def _limits(pool: Priced, recorder: Recorder, indices: range, ports: list[Port],
 
 def _loads(pool: Priced, demand: Demand, link: float, available_s: float) -> tuple[float, dict[str, float]]:
     """The load of the steps or of the link, whichever is more; and with twice as much of each resource."""
-    args = pool.spec.engine
+    args, stages = pool.spec.engine, pool.spec.layout.pipeline_parallel_size
     seqs = args.max_num_seqs if args.max_num_active_seqs is None else args.max_num_active_seqs
-    room = Room(pool.blocks - 1, args.block_size, seqs, args.max_num_batched_tokens, args.max_model_len)
-    steps = seconds(pool.cost, full_steps(demand, room)) / available_s
-    more = relieved(pool.cost, demand, room)
+    # A full pipeline has as many batches as stages, which share the places and the blocks.
+    room = Room(
+        (pool.blocks - 1) / stages, args.block_size, seqs / stages,
+        args.max_num_batched_tokens, args.max_model_len,
+    )  # fmt: skip
+    cost = Cycle(pool.cost, stages) if stages > 1 else pool.cost
+    steps = seconds(cost, full_steps(demand, room)) / available_s
+    more = relieved(cost, demand, room)
     load_with = {name: max(spent / available_s, link) for name, spent in more.items()}
     return max(steps, link), load_with | ({LINK: max(steps, link / 2)} if link else {})
 

@@ -183,8 +183,8 @@ LIMITS = """## Limits
   host time that grew with the batch, of which the presets know only a constant.
 - Accelerators without measured kernels take another's efficiency; [accuracy-kernels.md](accuracy-kernels.md)
   says what that costs.
-- Pipelines run one batch at a time through all stages. The real engine has as many in flight as there are
-  stages, and executors that span hosts add time at each hand-over.
+- Stages of a pipeline hand over as if they shared a scale-up link. Executors that span hosts add time at each
+  hand-over, and to each step.
 - Data-parallel ranks stand behind one front end that spreads requests as vLLM's does.
 - Closed loops give each user its own requests in turn; real clients let any free slot take the next one.
 - How accelerators without NVLink are connected (peer to peer or through the host, by how many lanes) is

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.results.density import Density
-from simulator.results.gaps import Extra, Runs, concatenate, end_s
+from simulator.results.gaps import Extra, Floats, Ints, Runs, concatenate, end_s
 from simulator.results.timeline import Bins, Busy, ReplicaFacts
 from simulator.results.totals import Totals
 from simulator.units import GRID_S
@@ -75,12 +75,30 @@ class StepRow(NamedTuple):
     preempted: int
 
 
+class StageRow(NamedTuple):
+    """One stage of a pipeline while it has one step: decodes, chunks and used_blocks of the step, flops and
+    bytes of the stage. since_s: from when on the step was the one that the pipeline's end waited for, on the
+    last stage; end_s on the others: KV blocks count once.
+    """
+
+    replica: int
+    start_s: float
+    end_s: float
+    decodes: int
+    chunks: int
+    flops: float
+    bytes: float
+    used_blocks: int
+    since_s: float
+
+
 class Recorder:
-    """Collects what happens: the engine appends to three lists, and flushes them at FLUSH_ROWS.
+    """Collects what happens: the engine appends to lists of rows, and flushes them at FLUSH_ROWS.
 
     requests: tuples as RequestRow, one per request; step_runs: tuples as StepRow; gaps: (gap_s, weight, start
-    of the run of steps that it belongs to) of inter-token gaps that are no single step's. sent_s: f64[n],
-    when each request was really sent. totals, density: of the steps flushed so far.
+    of the run of steps that it belongs to) of inter-token gaps that are no single step's; stage_runs: tuples
+    as StageRow, of replicas with several stages, whose steps overlap. sent_s: f64[n], when each request was
+    really sent. totals, density: of the steps flushed so far.
     """
 
     __slots__ = (
@@ -97,6 +115,7 @@ class Recorder:
         "replicas",
         "requests",
         "sent_s",
+        "stage_runs",
         "step_runs",
         "totals",
     )
@@ -112,11 +131,12 @@ class Recorder:
         self.keep_steps = keep_steps
         self.requests: list[tuple[int | float, ...]] = []
         self.step_runs: list[tuple[int | float, ...]] = []
+        self.stage_runs: list[tuple[int | float, ...]] = []
         self.gaps: list[tuple[float, int, float]] = []
         self.sent_s: NDArray[np.float64] = np.full(n_requests, np.nan)
         self.recorded = 0
         self._columns = _empty_columns(n_requests)
-        self._bins = Bins(len(self.replicas), bin_s)
+        self._bins = Bins(len(self.replicas), bin_s, [replica.stages > 1 for replica in self.replicas])
         self.totals = Totals(self.replicas)
         self.density = Density(self.replicas)
         self._runs: list[Runs] = []
@@ -167,11 +187,26 @@ class Recorder:
         busy = Busy._make(whole.get(name, step[name]) for name in Busy._fields)
         self._bins.add(runs, busy)
         units = np.rint((end_s(runs, runs.steps) - runs.start_s) / GRID_S)
+        if self.stage_runs:
+            self._add_stages(busy.replica, units)
         self.totals.add(step, units)
         self.density.add(step, units)
-        self._runs.append(runs.take(runs.decodes > 0))
+        # Between two tokens of a pipeline lie other batches: its gaps are told apart, as `gaps`.
+        self._runs.append(runs.take((runs.decodes > 0) & ~self._bins.staged[busy.replica]))
         if self.keep_steps:
             self._kept.append(np.concatenate([rows, paces]))
+
+    def _add_stages(self, replica: Ints, units: Floats) -> None:
+        """Of the steps whose rows come now: their stages. units [steps]: of a pipeline's step it becomes the
+        time in which all stages together could have done it.
+        """
+        rows = _table(self.stage_runs)
+        self.stage_runs.clear()
+        self._bins.add_stages(rows)
+        staged = self._bins.staged[replica]
+        stages = np.array([facts.stages for facts in self.replicas])[replica[staged]]
+        first = np.cumsum(stages) - stages
+        units[staged] = np.rint(np.add.reduceat((rows[2] - rows[1]) / GRID_S, first) / stages)
 
     def columns(self) -> dict[str, NDArray[Any]]:
         """The request columns, by workload row; state is UNSEEN where the engine said nothing."""

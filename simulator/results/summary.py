@@ -22,6 +22,7 @@ from simulator.results.record import STATES
 from simulator.results.run import RunResult
 from simulator.results.sample import Sample, View, views
 from simulator.results.statistics import mean
+from simulator.results.timeline import ReplicaFacts
 from simulator.results.verdict import judge
 from simulator.results.warmup import SERIES, Course, warm_up
 from simulator.scenario.resolved import SloSpec
@@ -56,13 +57,18 @@ def summarise(run: RunResult) -> dict[str, Any]:
         "distributions": distributions([curves(sample) for sample in studied.samples], refusal(growing)),
         "precision": precise.document(precise.precision(run.scenario.run, figures, run.replications)),
         "pools": pools(run.scenario, _pools(run, replications, warmup.cut_s)),
-        "replicas": [asdict(replica) for replica in run.replicas],
+        "replicas": [_facts(replica) for replica in run.replicas],
         "counters": dict(sorted(run.counters.items())),
         "checks": list(run.checks),
         "provenance": run.provenance,
     }
     cleaned: dict[str, Any] = clean(document)
     return cleaned | {"verdict": judge(cleaned)}
+
+
+def _facts(replica: ReplicaFacts) -> dict[str, Any]:
+    """Its stages only where it is a pipeline."""
+    return {name: value for name, value in asdict(replica).items() if name != "stages" or value > 1}
 
 
 def refusal(queue: dict[str, Any]) -> str:

@@ -31,7 +31,8 @@ class ReplicaFacts:
     """What a replica could do at most: dense FLOP/s and HBM bytes/s of all its accelerators, KV blocks.
 
     flops_per_s and bytes_per_s are 0 where step times are given and no accelerator stands behind them;
-    max_num_seqs and max_num_batched_tokens are the engine's, 0 where they are not known.
+    max_num_seqs and max_num_batched_tokens are the engine's, 0 where they are not known. stages: of its
+    pipeline; with more than one steps overlap, and what is busy is told stage by stage.
     """
 
     name: str
@@ -42,6 +43,7 @@ class ReplicaFacts:
     blocks: int
     max_num_seqs: int = 0
     max_num_batched_tokens: int = 0
+    stages: int = 1
 
 
 class Busy(NamedTuple):
@@ -66,13 +68,27 @@ class _Cut:
     right: Ints
 
 
+@dataclass(frozen=True, slots=True)
+class _Spans:
+    """What goes on in a span of time, a row a span: whether anybody decodes, whether anybody prefills."""
+
+    decoding: NDArray[np.bool_]
+    prefilling: NDArray[np.bool_]
+    flops: Floats
+    bytes: Floats
+
+
 class Bins:
-    """Accumulates runs into bins of width · 2⁻²⁸ s. Unless given, the width doubles as needed."""
+    """Accumulates runs into bins of width · 2⁻²⁸ s. Unless given, the width doubles as needed.
 
-    __slots__ = ("bins", "end", "fixed", "replicas", "sums", "width")
+    staged [replicas]: whose time comes by `add_stages`, with `add` for all else of their steps.
+    """
 
-    def __init__(self, replicas: int, bin_s: float | None) -> None:
+    __slots__ = ("bins", "end", "fixed", "replicas", "staged", "sums", "width")
+
+    def __init__(self, replicas: int, bin_s: float | None, staged: Sequence[bool] = ()) -> None:
         self.replicas = replicas
+        self.staged = np.array(staged or [False] * replicas)
         self.end = 0
         self.fixed = bin_s is not None
         self.width = max(1, round(bin_s / GRID_S)) if bin_s else _FIRST_WIDTH
@@ -84,8 +100,25 @@ class Bins:
             return
         start, end = _units(runs.start_s), _units(end_s(runs, runs.steps))
         self._cover(int(end.max()))
-        self._add_times(start, end, runs, busy)
         self._add_steps(start, end, runs, busy)
+        if self.staged.any():
+            alone = ~self.staged[busy.replica]
+            start, end, runs = start[alone], end[alone], runs.take(alone)
+            busy = Busy._make(column[alone] for column in busy)
+        cut = self._cut(start, end, busy.replica)
+        self._add_times(cut, start, end, _Spans(runs.decodes > 0, busy.chunks > 0, busy.flops, busy.bytes))
+        self._add_blocks(cut, start, end, (busy.used_blocks_start, busy.used_blocks_end))
+
+    def add_stages(self, rows: NDArray[np.float64]) -> None:
+        """rows: columns of record.StageRow."""
+        replica, decodes, chunks, flops, moved, used = rows[0].astype(np.int64), *rows[3:8]
+        start, end, since = _units(rows[1]), _units(rows[2]), _units(rows[8])
+        self._cover(int(end.max()))
+        cut = self._cut(start, end, replica)
+        self._add_times(cut, start, end, _Spans(decodes > 0, chunks > 0, flops, moved))
+        last = since < end
+        since, end, used = since[last], end[last], used[last]
+        self._add_blocks(self._cut(since, end, replica[last]), since, end, (used, used))
 
     def _cover(self, end: int) -> None:
         self.end = max(self.end, end)
@@ -120,21 +153,23 @@ class Bins:
         right = np.minimum(end[row], (number + 1) * self.width)
         return _Cut(row, replica[row] * self.bins + number, left, right)
 
-    def _add_times(self, start: Ints, end: Ints, runs: Runs, busy: Busy) -> None:
-        cut = self._cut(start, end, busy.replica)
+    def _add_times(self, cut: _Cut, start: Ints, end: Ints, spans: _Spans) -> None:
         row, span = cut.row, cut.right - cut.left
-        decoding = runs.decodes[row] > 0
+        decoding = spans.decoding[row]
         self._put(BUSY, cut.cell, span)
         self._put(PREFILL, cut.cell, span * ~decoding)
-        self._put(DECODE, cut.cell, span * (decoding & (busy.chunks[row] == 0)))
-        length = np.maximum(end - start, 1)[row]
-        before = (cut.left - start[row]) / length
-        after = np.where(cut.right == end[row], 1.0, (cut.right - start[row]) / length)
-        for column, total in ((FLOPS, busy.flops / FLOP_UNIT), (BYTES, busy.bytes / BYTE_UNIT)):
+        self._put(DECODE, cut.cell, span * (decoding & ~spans.prefilling[row]))
+        before, after = _passed(cut, start, end)
+        for column, total in ((FLOPS, spans.flops / FLOP_UNIT), (BYTES, spans.bytes / BYTE_UNIT)):
             # Differences of rounded running totals: bins put together are the wider bin to the last bit.
             self._put(column, cut.cell, np.rint(total[row] * after) - np.rint(total[row] * before))
+
+    def _add_blocks(self, cut: _Cut, start: Ints, end: Ints, used: tuple[Floats, Floats]) -> None:
+        """used: blocks in use at the start and at the end of each row."""
+        row = cut.row
+        before, after = _passed(cut, start, end)
         seconds = (end - start)[row] * GRID_S
-        first, last = busy.used_blocks_start[row], busy.used_blocks_end[row]
+        first, last = used[0][row], used[1][row]
         spent = _block_seconds(first, last, seconds, after) - _block_seconds(first, last, seconds, before)
         self._put(BLOCKS, cut.cell, spent)
 
@@ -177,11 +212,11 @@ class Bins:
 
 def _shares(sums: Floats, width: Floats, replicas: Sequence[ReplicaFacts]) -> dict[str, NDArray[Any]]:
     """From sums [10, replicas, bins] to the columns of the timeline, each [replicas, bins]."""
-    flops, bandwidth, blocks = (
+    flops, bandwidth, blocks, stages = (
         np.array([[getattr(replica, name)] for replica in replicas], dtype=np.float64)
-        for name in ("flops_per_s", "bytes_per_s", "blocks")
+        for name in ("flops_per_s", "bytes_per_s", "blocks", "stages")
     )
-    busy_s = sums[BUSY] * GRID_S
+    busy_s = sums[BUSY] * GRID_S / stages
     return {
         "kv_use": sums[BLOCKS] * BLOCK_SECOND_UNIT / (blocks * width),
         "steps": sums[STEPS].astype(np.int64),
@@ -197,6 +232,14 @@ def _shares(sums: Floats, width: Floats, replicas: Sequence[ReplicaFacts]) -> di
         "flops": sums[FLOPS] * FLOP_UNIT,
         "bytes": sums[BYTES] * BYTE_UNIT,
     }
+
+
+def _passed(cut: _Cut, start: Ints, end: Ints) -> tuple[Floats, Floats]:
+    """The share of its row that is over when each piece begins, and when it ends."""
+    row = cut.row
+    length = np.maximum(end - start, 1)[row]
+    before = (cut.left - start[row]) / length
+    return before, np.where(cut.right == end[row], 1.0, (cut.right - start[row]) / length)
 
 
 def _units(seconds: Floats) -> Ints:

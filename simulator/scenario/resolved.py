@@ -35,7 +35,10 @@ class Rules:
     spare_blocks: a decode that finds no more than so many free blocks less one preempts (V6); reserves_all:
     a request takes the blocks of max_model_len when it is admitted (O2); takes_whole_prompts: those of all of
     its prompt, though it is computed in chunks (H4); caches_when_computed: prefixes can be found when they
-    are computed, not when they are scheduled (S10).
+    are computed, not when they are scheduled (S10); async_pipeline: what asynchronous scheduling does with a
+    pipeline: it plans one batch more than that holds (ahead), decodes wait for their tokens all the same
+    (waits), or the two don't go together (none) (R70); chunks_in_flight: a prompt's next chunk is scheduled
+    though the one before is still in the pipeline (R75).
     """
 
     unhashed_blocks_first: bool = True
@@ -48,6 +51,8 @@ class Rules:
     balancer: str = "inflight"
     tells_dense_counts: bool = True
     dp_sync_interval: int = 16
+    async_pipeline: str = "ahead"
+    chunks_in_flight: bool = True
 
 
 @dataclass(frozen=True, slots=True)

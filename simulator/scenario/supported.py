@@ -26,8 +26,7 @@ def _found(scenario: Any) -> Iterator[tuple[Place, str, str]]:
             what = f"a {pool.role} pool under preset {pool.engine.preset}"
             yield (*at, "engine", "preset"), what, "a preset of vLLM V1, such as vllm-0.33"
         if pool.pipeline_parallel_size > 1:
-            what = "pipeline_parallel_size over 1"
-            yield (*at, "pipeline_parallel_size"), what, "1, with tensor_parallel_size for larger models"
+            yield from _pipeline(pool, at)
         if pool.data_parallel_size > 1:
             yield from _ranks(pool, at)
 
@@ -41,3 +40,17 @@ def _ranks(pool: Any, at: Place) -> Iterator[tuple[Place, str, str]]:
         yield key, "data_parallel_size over 1 with pipeline_parallel_size over 1", "one of the two"
     if (pool.engine.prefill_schedule_interval or 1) > 1:
         yield key, "data_parallel_size over 1 with prefill_schedule_interval over 1", "one of the two"
+
+
+def _pipeline(pool: Any, at: Place) -> Iterator[tuple[Place, str, str]]:
+    """Of a pool whose replicas are pipelines."""
+    key, preset = (*at, "pipeline_parallel_size"), catalog.load("presets", pool.engine.preset)
+    if preset.planner != "vllm_v1":
+        what = f"pipeline_parallel_size over 1 under preset {preset.name}"
+        yield key, what, "1, or a preset of vLLM V1, such as vllm-0.33"
+        return
+    given = pool.engine.async_scheduling
+    is_async = preset.defaults["async_scheduling"] if given is None else given
+    if is_async and preset.rules["async_pipeline"]["value"] == "none":
+        what = f"asynchronous scheduling of a pipeline under preset {preset.name}"
+        yield (*at, "engine", "async_scheduling"), what, "false"

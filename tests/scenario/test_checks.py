@@ -128,7 +128,18 @@ def test_defaults_written_out_are_no_options_without_effect(problems: Problems) 
 @pytest.mark.parametrize(
     ("pool", "said"),
     [
-        ("pipeline_parallel_size: 2", "not supported yet: pipeline_parallel_size over 1"),
+        (
+            "pipeline_parallel_size: 2, engine: {preset: sglang}",
+            "not supported yet: pipeline_parallel_size over 1 under preset sglang",
+        ),
+        (
+            "pipeline_parallel_size: 2, engine: {preset: vllm-0.19}",
+            "not supported yet: asynchronous scheduling of a pipeline under preset vllm-0.19",
+        ),
+        (
+            "pipeline_parallel_size: 2, data_parallel_size: 2",
+            "not supported yet: data_parallel_size over 1 with pipeline_parallel_size over 1",
+        ),
         (
             "data_parallel_size: 2, engine: {preset: vllm-v0}",
             "not supported yet: data_parallel_size over 1 under preset vllm-v0",

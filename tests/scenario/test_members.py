@@ -80,7 +80,13 @@ def test_its_written_form_means_the_same(problems: Problems, minimal: Path) -> N
         (["fleet.pools.serve.members.new.engine.max_model_len=900000"], "over the model's own limit"),
         (["fleet.pools={'serve/new': {accelerator: h100-sxm}}"], "a pool has that name"),
         (["prices={l40s: 1}"], "allowed: a100-sxm-80, h100-sxm"),
-        (["fleet.pools.serve.members.old.pipeline_parallel_size=1000"], "pipeline_parallel_size"),
+        (
+            [
+                "fleet.pools.serve.members.old.pipeline_parallel_size=2",
+                "fleet.pools.serve.members.old.engine.preset=vllm-0.19",
+            ],
+            "asynchronous scheduling of a pipeline under preset vllm-0.19",
+        ),
     ],
 )
 def test_what_is_wrong_is_told(problems: Problems, sets: list[str], said: str) -> None:

@@ -88,7 +88,7 @@ def _run(batch: Batch, step: Step, threshold: int, held: bool) -> int:
     i = 0
     while i < len(order) and budget > 0:
         request = order[i]
-        tokens = _wanted(request, budget, threshold, held)
+        tokens = _wanted(batch, request, budget, threshold, held)
         if not tokens:
             i += 1
             continue
@@ -113,11 +113,11 @@ def _run(batch: Batch, step: Step, threshold: int, held: bool) -> int:
     return budget
 
 
-def _wanted(request: Request, budget: int, threshold: int, held: bool) -> int:
-    """R12, R13, R25: the tokens that a running request asks for."""
+def _wanted(batch: Batch, request: Request, budget: int, threshold: int, held: bool) -> int:
+    """R12, R13, R25, R74: the tokens that a running request asks for."""
     if request.since >= 0:
-        return 1
-    if request.free_step >= 0 or held:
+        return int(request.lane is batch.lane)
+    if request.free_step >= 0 or held or not batch.may_go_on(request):
         return 0
     tokens = request.target - request.computed
     if 0 < threshold < tokens:
@@ -167,7 +167,7 @@ def _collect(batch: Batch, step: Step, order: list[Request], got: dict[Request, 
         if request.since < 0:
             if request in got:
                 _chunk(batch, step, request, *got[request])
-        elif request not in got:
+        elif request not in got and request.lane is batch.lane:
             step.decodes -= 1
             step.context_sum -= batch.computed(request) + 1
             step.left_out = added(step.left_out, request)

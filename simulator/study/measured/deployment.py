@@ -76,7 +76,6 @@ def deployment(row: Row, accelerator: str = "", longest: int = 0) -> Deployment:
         "fleet": _fleet(row, pools, device, served, marks),
     }
     scenario = laid_out(resolve_document(document, row.where), pools)
-    marks += [mark for pool in pools.values() for mark in _of_layout(pool.layout)]
     return Deployment(scenario, (*served.marks, *dict.fromkeys(marks)), served.unused)
 
 
@@ -159,6 +158,7 @@ def _fleet(
         name: {
             "role": roles[name],
             "replicas": pool.replicas,
+            "pipeline_parallel_size": pool.layout.pipeline_parallel_size,
             "accelerator": accelerator,
             "engine": served.arguments,
         }
@@ -209,15 +209,9 @@ def _layout(tp: int, pp: int, dp: int, ep: int) -> Layout:
     """Experts are spread over all ranks or cut by all; a layout that does both by halves is not modelled."""
     if ep not in (0, 1, tp * dp):
         raise Lacks("experts spread over some ranks and cut by others")
+    if pp > 1 and dp > 1:
+        raise Lacks("a pipeline of data-parallel ranks")
     return Layout(tp, pp, dp, ep > 1)
-
-
-def _of_layout(layout: Layout) -> list[str]:
-    """What is simplified about a layout."""
-    found = []
-    if layout.pipeline_parallel_size > 1:
-        found.append("pipeline: one batch at a time through all stages")
-    return found
 
 
 def started(deployed: Deployment, row: Row, accelerator: str, longest: int) -> Deployment:
