@@ -22,7 +22,7 @@ test-slow: .venv/installed-dev
 	$(BIN)/pytest -n $(WORKERS) -m slow
 
 bench: .venv/installed-dev
-	$(BIN)/pytest benchmarks --benchmark-enable --benchmark-only
+	$(BIN)/pytest benchmarks --benchmark-enable
 
 performance: .venv/installed-dev
 	$(BIN)/python benchmarks/performance.py

@@ -40,6 +40,12 @@ def plain() -> dict[str, float]:
     return measured(spec, arrivals(20_000, LOAD_PER_S))
 
 
+def large() -> dict[str, float]:
+    from loads import LOAD_PER_S, arrivals, scenario
+
+    return measured(scenario(256, "least_requests"), arrivals(500_000, LOAD_PER_S * 256 / 8))
+
+
 def overload(n: int) -> dict[str, float]:
     from loads import arrivals, scenario
 
@@ -96,7 +102,7 @@ def measured(spec: Resolved, load: Workload) -> dict[str, float]:
 
 CASES: dict[str, Callable[..., dict[str, float]]] = {
     function.__name__: function
-    for function in (poisson, plain, million, disaggregated, mooncake, overload, batch, routing)
+    for function in (poisson, plain, million, large, disaggregated, mooncake, overload, batch, routing)
 }
 
 
@@ -152,6 +158,7 @@ def page() -> str:
         _row("the same as 4 prefill and 4 decode replicas", best("disaggregated")),
         _row("Mooncake conversation hour, 4 replicas, block size 16, prefix caching", best("mooncake")),
         _row("a million requests of the first kind", best("million", times=1)),
+        _row("256 replicas at the same load each, by least requests", best("large", times=1)),
     ]
     batches = [_row(f"max_num_seqs {seqs:,}", best("batch", seqs)) for seqs in (16, 64, 256, 1024)]
     queues = [
@@ -167,7 +174,7 @@ def page() -> str:
 
 Written by `make performance` (benchmarks/performance.py), on one core of
 {platform.processor() or platform.machine()} with Python {platform.python_version()}.
-A row is the best of {TIMES} processes (one for the million and for routers).
+A row is the best of {TIMES} processes (one for the million, the 256 replicas and for routers).
 CPU seconds are of one simulation with its tables and checks, without start-up and reading.
 `make bench` holds the ratios: growth with batch and queue.
 
