@@ -12,6 +12,7 @@ from browser import chromium, lacking, needed, opened
 from comparisons import document
 from run_pages import RUNS
 
+from simulator import cli, errors
 from simulator.report.comparison.html import html as comparison
 from simulator.report.run.html import html
 from simulator.report.run.source import of_run
@@ -62,6 +63,27 @@ def test_every_chart_draws_and_nothing_is_fetched(browser: Any, folder: Path, na
             assert chart.bounding_box()["width"] > 500
         assert found.complaints == []
         assert found.fetched == [folder.joinpath(f"{name}.html").as_uri()]
+
+
+def test_the_roofline_page_draws_too(browser: Any, tmp_path: Path) -> None:
+    page = tmp_path / "roofline.html"
+    asked = [
+        "roofline",
+        "--model",
+        "llama-3.1-8b",
+        "--accelerator",
+        "h100-sxm",
+        "--html",
+        str(page),
+        "--quiet",
+    ]
+    assert cli.execute(asked) == errors.OK
+    with opened(browser, page) as found:
+        charts = found.page.locator(".drawing").all()
+        assert len(charts) > 4
+        assert all(chart.locator("svg path").count() > 5 for chart in charts)
+        assert found.complaints == []
+        assert found.fetched == [page.as_uri()]
 
 
 @pytest.mark.parametrize("name", PAGES)
