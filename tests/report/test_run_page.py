@@ -24,6 +24,7 @@ from simulator.report.run.roof import steps
 from simulator.report.run.slo import breaking
 from simulator.report.run.source import course, of_run
 from simulator.report.run_folder import keep
+from simulator.results.folder import write_table
 from simulator.results.run import RunResult
 from simulator.results.summary import summarise
 
@@ -160,3 +161,23 @@ def test_blocks_of_many_requests_are_looked_at() -> None:
     assert (len(some), every) == (2000, 3)
     assert some["request"].to_pylist()[:1000] == (list(range(150)) * 7)[:1000]
     assert some["request"][1000].as_py() == 3000 % 150
+
+
+@pytest.mark.slow
+def test_a_million_requests_take_five_seconds_and_half_a_gigabyte(tmp_path: Path) -> None:
+    """CPU seconds and peak memory of `sim report` on a folder of the rows of a small run, again and again."""
+    result = run("plain")
+    many = pa.concat_tables([result.requests] * (1_000_000 // len(result.requests)))
+    folder = keep(result, summarise(result), tmp_path)
+    write_table(many.combine_chunks(), folder / "requests.parquet")
+    code = (
+        "import resource, sys; from simulator import cli; "
+        f"assert cli.execute(['report', {str(folder)!r}]) == 0; "
+        "used = resource.getrusage(resource.RUSAGE_SELF); "
+        "print(used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    seconds, megabytes = map(float, done.stderr.split())
+    assert seconds < 5
+    assert megabytes < 500
+    assert folder.joinpath(FILE).stat().st_size < 5e6
