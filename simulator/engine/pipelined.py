@@ -16,7 +16,7 @@ from simpy.events import Event, EventPriority
 
 from simulator.cost.pipeline import Passage, Split
 from simulator.cost.work import CostModel, Work
-from simulator.engine import desk, lane_clocks, lanes, stuck
+from simulator.engine import desk, lane_clocks, lanes, stuck, turns
 from simulator.engine.batch import Batch
 from simulator.engine.complete import complete
 from simulator.engine.desk import Engine
@@ -153,13 +153,13 @@ class Pipelined:
         if event is not self.alarm:
             return
         self.alarm = None
-        self._complete(self.flights.popleft(), self.env.now)
+        self.complete(self.flights.popleft(), self.env.now)
         if self.env.peek() > self.env.now:
             self._on_plan(event)
         else:
             self._plan_soon()
 
-    def _complete(self, flight: Flight, now: float) -> None:
+    def complete(self, flight: Flight, now: float) -> None:
         """Its outputs are seen; its lane may be planned again."""
         batch, lane, step = self.batch, flight.lane, flight.step
         lanes.enter(batch, lane)
@@ -174,15 +174,7 @@ class Pipelined:
         if self.released:
             desk.take_back(self)
         if not batch.args.async_scheduling:
-            self._gather(lane)
-
-    def _gather(self, lane: Lane) -> None:
-        """Its turn is next, and all who are in no batch go into that one: also those left over in others."""
-        self.free.appendleft(lane)
-        for other in self.free:
-            if other is not lane and other.decodes:
-                for request in [r for r in self.batch.running if r.since >= 0 and r.lane is other]:
-                    self._move(request, lane)
+            turns.gather(self, lane)
 
     def _account(self, flight: Flight, now: float) -> None:
         lane, step, gaps = flight.lane, flight.step, self.recorder.gaps
@@ -228,10 +220,7 @@ class Pipelined:
             desk.take_back(self)
         if self.arriving:
             desk.take_arrivals(self, now)
-        if self.batch.args.async_scheduling:
-            self._fill_in_turn(now)
-        else:
-            self._fill(now)
+        turns.fill(self, now)
         if not self.flights:
             desk.check_stuck(self, now)
         elif self.alarm is None:
@@ -241,43 +230,7 @@ class Pipelined:
         self.alarm = alarm = Alarm(self.env, self._on_finish)
         self.env.schedule(alarm, self.finish_first, at - now)
 
-    def _fill(self, now: float) -> None:
-        """A batch for every lane that is free, while there is work that is in none."""
-        tries = 0
-        while self.free and self._asked():
-            lane = self.free[0]
-            step = self._planned(lane, now)
-            if not step.empty:
-                self.free.popleft()
-                self.flights.append(self._sent(lane, step, now))
-                continue
-            complete(self.batch, step.index)
-            self.free.rotate(-1)
-            tries += 1
-            if self.flights or tries > len(self.lanes):
-                return
-
-    def _fill_in_turn(self, now: float) -> None:
-        """The lanes take turns, one a step, also without work: that keeps a request's tokens apart (R74)."""
-        idle = 0
-        while idle <= self.depth and self._asked():
-            while self.flights and self.flights[0].step.empty:
-                self._complete(self.flights.popleft(), now)
-            if len(self.flights) == self.depth:
-                return
-            lane = self.lanes[self.batch.numbers % len(self.lanes)]
-            step = self._planned(lane, now)
-            idle = idle + 1 if step.empty else 0
-            self.flights.append(self._sent(lane, step, now))
-        while self.flights and self.flights[0].step.empty:
-            self._complete(self.flights.popleft(), now)
-
-    def _asked(self) -> bool:
-        """Whether the engine has requests."""
-        batch = self.batch
-        return bool(batch.running or batch.waiting or batch.holding)
-
-    def _planned(self, lane: Lane, now: float) -> Step:
+    def planned(self, lane: Lane, now: float) -> Step:
         """The lane's next step, from what is known now."""
         batch = self.batch
         lanes.enter(batch, lane)
@@ -288,28 +241,16 @@ class Pipelined:
             lane_clocks.interrupted(step, batch)
         for request in step.left_out:
             if request.since >= 0:
-                self._move(request, self._after(lane))
+                turns.move(self, request, turns.after(self, lane))
         for request in step.resumed:
             desk.count_waiting(self, request, 0)
             lane_clocks.resumed(request, now)
         desk.admitted(self, step, now, now)
         return step
 
-    def _after(self, lane: Lane) -> Lane:
-        """Whose turn is next when this lane has had its own: where those go who were left out."""
-        if self.batch.args.async_scheduling:
-            return self.lanes[(self.batch.numbers + 1) % len(self.lanes)]
-        return self.free[1] if len(self.free) > 1 else self.flights[0].lane
-
-    def _move(self, request: Request, lane: Lane) -> None:
-        if request.lane is not None and request in request.lane.joining:
-            request.lane.joining.remove(request)
-        lanes.move(self.batch, request, lane)
-        lane.joining.append(request)
-
     # ── and sent on their way ─────────────────────────────────────────────────────────────────────
 
-    def _sent(self, lane: Lane, step: Step, now: float) -> Flight:
+    def sent(self, lane: Lane, step: Step, now: float) -> Flight:
         """A step just planned, and its way through the pipeline."""
         batch = self.batch
         step.number, batch.numbers = batch.numbers, batch.numbers + 1

@@ -66,7 +66,7 @@ def _in_flight(made: Case, result: RunResult, seed: int) -> None:
 @contextmanager
 def _watched() -> Iterator[None]:
     """Every plan is followed by a count."""
-    planned = Pipelined._planned
+    planned = Pipelined.planned
 
     def watched(self: Pipelined, lane: Lane, now: float) -> Step:
         step = planned(self, lane, now)
@@ -76,7 +76,7 @@ def _watched() -> Iterator[None]:
         _at_most_once(self, step)
         return step
 
-    with patch.object(Pipelined, "_planned", watched):
+    with patch.object(Pipelined, "planned", watched):
         yield
 
 
