@@ -133,8 +133,17 @@ def _fields(text: Config, family: Family) -> dict[str, Any]:
         "tie_word_embeddings": bool(text.get("tie_word_embeddings", family.tied)),
         "max_position_embeddings": int(text["max_position_embeddings"]),
         "learned_positions": int(text["max_position_embeddings"]) + 2 if "ffn_dim" in text else 0,
+        "published": _published(text),
     }
     return fields | _experts(text, moe) | _kinds(text, family, layers) | _attention(text)
+
+
+def _published(text: Config) -> str:
+    """FP8 weights with a scale for each block: the one published form that says more than its dtype."""
+    weights = text.get("quantization_config")
+    if not isinstance(weights, Mapping) or weights.get("quant_method") != "fp8":
+        return ""
+    return "fp8_block" if weights.get("weight_block_size") else ""
 
 
 def _experts(text: Config, moe: int) -> dict[str, Any]:

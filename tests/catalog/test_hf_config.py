@@ -70,6 +70,7 @@ DEEPSEEK = {
     "v_head_dim": 128,
     "vocab_size": 129280,
     "max_position_embeddings": 163840,
+    "quantization_config": {"quant_method": "fp8", "weight_block_size": [128, 128]},
 }
 GPT_OSS = {
     "model_type": "gpt_oss",
