@@ -31,8 +31,11 @@ class Returning:
 
 
 def joined(lane: Lane, step: Step) -> list[Returning]:
-    """Of a step of the lane that was just planned: those who decode there for the first time."""
-    found = [Returning(request) for request in lane.joining if request.lane is lane]
+    """Of a step of the lane that was just planned: those who decode there for the first time, and were not
+    preempted before they did.
+    """
+    stayed = [r for r in lane.joining if r.lane is lane and 0 <= r.since <= step.index]
+    found = [Returning(request) for request in stayed]
     lane.joining = []
     return found + [Returning(request) for request in step.resumed]
 

@@ -18,6 +18,7 @@ from simulator.engine.lanes import Lane
 from simulator.engine.pipelined import Pipelined
 from simulator.engine.request import Request
 from simulator.engine.step import Step
+from simulator.results.gaps import inter_token
 from simulator.results.run import RunResult
 from simulator.simulate import simulate
 
@@ -45,6 +46,11 @@ def _nothing_lost(made: Case, result: RunResult, seed: int) -> None:
         np.minimum(made.load.output_tokens, made.load.max_tokens), limit - made.load.prompt_tokens
     )
     assert (requests["emitted"].to_numpy() == wanted).all(), seed
+    assert result.gaps is not None
+    gaps = inter_token(*result.gaps[0])
+    assert gaps.count() == (wanted - 1).sum(), seed
+    between = (requests["finish_s"].to_numpy() - requests["first_token_s"].to_numpy()).sum()
+    assert (gaps.values * gaps.weights).sum() * gaps.unit == pytest.approx(between, abs=1e-6), seed
 
 
 def _in_flight(made: Case, result: RunResult, seed: int) -> None:
