@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from runs import SCENARIO
 
@@ -101,7 +101,6 @@ def test_pieces_must_add_up() -> None:
     assert "segments, row 1: 9 tokens; allowed: 10" in faults(COLUMNS, [[], [(1, 9)], []])[0]
 
 
-@settings(deadline=None)
 @given(st.integers(1, 50), st.integers(0, 2**32 - 1))
 def test_what_is_taken_out_goes_in_again(n: int, seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -100,7 +100,7 @@ def test_a_text_has_lines_a_mapping_has_keys() -> None:
     assert "fleet.pools.serve.replicas" in told
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.integers(1, 64), st.floats(0.1, 10), st.sampled_from(["round_robin", "least_kv", "random"]))
 def test_changes_commute_with_the_command_line(replicas: int, scale: float, router: str) -> None:
     values = {"fleet.pools.serve.replicas": replicas, "workload.rate_scale": scale, "fleet.router": router}

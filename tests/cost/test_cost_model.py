@@ -35,7 +35,7 @@ contexts = st.integers(1, 100_000)
 
 
 @EACH
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(count=decodes, context=contexts, extra=st.integers(0, 1023))
 def test_a_decode_step_costs_its_line(name: str, count: int, context: int, extra: int) -> None:
     model, keys = COSTS[name](), count * context + extra % count
@@ -48,7 +48,7 @@ def test_a_decode_step_costs_its_line(name: str, count: int, context: int, extra
 
 
 @EACH
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(count=decodes, context=contexts)
 def test_lines_meet_at_their_ends(name: str, count: int, context: int) -> None:
     model = COSTS[name]()
@@ -66,7 +66,7 @@ def test_lines_meet_at_their_ends(name: str, count: int, context: int) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in COSTS if name != "data parallel"])
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(count=decodes, context=st.integers(2, 60_000))
 def test_lines_stay_within_a_hundredth_of_the_curve(name: str, count: int, context: int) -> None:
     model, keys = COSTS[name](), count * context
@@ -79,7 +79,7 @@ def test_lines_stay_within_a_hundredth_of_the_curve(name: str, count: int, conte
 
 
 @EACH
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(count=decodes, context=contexts, more=st.integers(1, 50_000))
 def test_longer_contexts_are_never_cheaper(name: str, count: int, context: int, more: int) -> None:
     model = COSTS[name]()
@@ -88,7 +88,7 @@ def test_longer_contexts_are_never_cheaper(name: str, count: int, context: int, 
 
 
 @EACH
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(tokens=st.integers(1, 8000), more=st.integers(1, 4000), context=st.integers(0, 20_000))
 def test_larger_chunks_are_hardly_ever_cheaper(name: str, tokens: int, more: int, context: int) -> None:
     """Kernels with whole tiles, and measured corrections, may dip; a tenth covers all but FP8's alignment."""
@@ -100,7 +100,7 @@ def test_larger_chunks_are_hardly_ever_cheaper(name: str, tokens: int, more: int
 
 
 @EACH
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(size=st.integers(1, 8192), context=st.integers(0, 50_000))
 def test_closed_form_of_a_chunk_is_what_its_ops_cost(name: str, size: int, context: int) -> None:
     model = COSTS[name]()
@@ -113,7 +113,7 @@ def test_closed_form_of_a_chunk_is_what_its_ops_cost(name: str, size: int, conte
     assert 0.4 < seconds / exact < 2.5
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(size=st.integers(1, 8192), context=st.integers(0, 50_000))
 def test_uncorrected_closed_form_is_exact(size: int, context: int) -> None:
     model = cost("gpt-oss-20b", correction="none")

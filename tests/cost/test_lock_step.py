@@ -30,14 +30,14 @@ def works(draw: st.DrawFn) -> Work:
     return Work(decodes, decodes * draw(st.integers(1, 3000)), tuple(chunks), decodes + len(chunks))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(work=works())
 def test_equal_ranks_cost_exactly_what_one_does(work: Work) -> None:
     model = together()
     assert model.price([work] * RANKS) == [model.rank.price(work)] * RANKS
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(of=st.lists(works(), min_size=RANKS, max_size=RANKS))
 def test_ranks_share_their_seconds_whatever_their_order(of: list[Work]) -> None:
     model = together()
@@ -48,7 +48,7 @@ def test_ranks_share_their_seconds_whatever_their_order(of: list[Work]) -> None:
     assert [price.flops for price in turned] == [price.flops for price in prices[1:] + prices[:1]]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(of=st.lists(works(), min_size=RANKS, max_size=RANKS))
 def test_a_step_holds_every_ranks_own_part_and_the_experts_of_all(of: list[Work]) -> None:
     """Without graphs; FLOPs are a rank's own, whoever computes them."""

@@ -253,7 +253,7 @@ VALID = (
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.sampled_from(VALID), unique_by=lambda text: text.partition("=")[0]))
 def test_any_document_loads_again_to_the_same_scenario(minimal: Path, sets: list[str]) -> None:
     assume(not ("workload.rate_scale=2" in sets and any("closed_loop" in text for text in sets)))
@@ -321,7 +321,7 @@ VALUES = st.recursive(
 DOTTED = st.lists(KEYS, min_size=1, max_size=4).map(".".join)
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.dictionaries(DOTTED, VALUES, max_size=4))
 def test_whatever_is_written_loads_or_is_refused(minimal: Path, changes: dict[str, Any]) -> None:
     path = minimal.parent / "random.yaml"
