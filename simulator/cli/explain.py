@@ -29,7 +29,12 @@ MOST_POINTS, LEAST_POINTS, BESIDE = 60, 12, 22
 )
 @click.option("--pool", metavar="NAME", help="A pool of replicas.")
 @click.option(
-    "--replication", metavar="N", type=int, default=0, show_default=True, help="Of which replication."
+    "--replication",
+    metavar="N",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Of which replication.",
 )
 @set_option
 @json_option
@@ -96,11 +101,12 @@ class Run:
 def read(path: Path, sets: tuple[str, ...], replication: int, quiet: bool) -> Run:
     """A saved run, or a scenario that is simulated now."""
     if path.is_dir():
-        from simulator.results.folder import load_run
+        from simulator.results.folder import load_run, replications
 
         if sets:
             raise InputError(Problem("--set", "has no effect on a run that is over", "a scenario file"))
         saved = load_run(path, steps=False)
+        replications(saved.summary, replication)
         return Run(saved.summary, saved.requests, saved.timeline, replication)
     from simulator.cli.run import progress_bar
     from simulator.results.summary import summarise

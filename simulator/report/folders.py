@@ -9,6 +9,7 @@ from pathlib import Path
 from simulator.errors import InputError, Problem
 from simulator.report.compare_folder import DOCUMENT
 from simulator.report.page import FILE
+from simulator.results.folder import within
 
 
 def write(folder: Path) -> Path:
@@ -30,7 +31,8 @@ def page(folder: Path) -> str:
         return comparison(read(folder))
     if not folder.joinpath("summary.json").is_file():
         what = "is neither the folder of a run nor of a comparison"
-        raise InputError(Problem(str(folder), what, "a folder that `sim run` or `sim compare` wrote"))
+        hint = within(folder, "summary.json", DOCUMENT)
+        raise InputError(Problem(str(folder), what, "a folder that `sim run` or `sim compare` wrote", hint))
     from simulator.report.run.html import html
     from simulator.report.run.source import of_folder
 

@@ -82,6 +82,12 @@ def _student(centre: float, values: Floats, confidence: float, method: str) -> I
     return Interval(centre - half, centre + half, n, method)
 
 
+def within(interval: Interval, most: float) -> Interval:
+    """What of it can be: from 0 to `most`. Student's reaches beyond, for it knows only centre and spread."""
+    high = interval.high if interval.high is None else min(interval.high, most)
+    return interval._replace(low=max(interval.low, 0.0), high=high)
+
+
 def batch_means(series: Floats, batches: int, confidence: float) -> Interval:
     """Student's interval for the mean of one correlated series from the means of `batches` equal parts."""
     size = len(series) // batches

@@ -145,16 +145,41 @@ def load_run(path: str | Path, steps: bool = True) -> SavedRun:
     return SavedRun(folder, summary, scenario, requests, timeline, density, each)
 
 
+def within(folder: Path, *marks: str) -> str:
+    """A hint for who names the folder that runs went to, in place of a run's: the runs in it, a few of them.
+
+    marks: files by which its folder is known; a run's unless said. Empty where there are none.
+    """
+    inner = sorted(folder.iterdir()) if folder.is_dir() else []
+    shown = [one for one in inner if not one.name.startswith(".")]  # one that is being written is hidden
+    found = [one for one in shown if any(one.joinpath(mark).is_file() for mark in marks or ("summary.json",))]
+    if not found:
+        return ""
+    if len(found) == 1:
+        return f"did you mean {str(found[0])!r}?"
+    more = f"one of {len(found) - 1} more" if len(found) > 2 else repr(str(found[1]))
+    return f"did you mean {str(found[0])!r} or {more}?"
+
+
 def read_summary(folder: Path) -> dict[str, Any]:
     """Raises InputError if there is none or its schema is another."""
     if not folder.joinpath("summary.json").is_file():
-        raise InputError(Problem(str(folder), "is no run folder", "a folder that `sim run` wrote"))
+        what = "is no run folder"
+        raise InputError(Problem(str(folder), what, "a folder that `sim run` wrote", within(folder)))
     summary: dict[str, Any] = json.loads(folder.joinpath("summary.json").read_text(encoding="utf-8"))
     if summary.get("schema") != SCHEMA:
         raise InputError(
             Problem(str(folder), f"was written with schema {summary.get('schema')}", f"schema {SCHEMA}")
         )
     return summary
+
+
+def replications(summary: dict[str, Any], asked: int = 0) -> int:
+    """How many a run has. Raises InputError if the one that is asked for is not among them."""
+    known: int = summary["replications"]
+    if not 0 <= asked < known:
+        raise InputError(Problem("--replication", f"no replication {asked}", f"0 to {known - 1}"))
+    return known
 
 
 def read_table(folder: Path, name: str, needed: bool = True) -> Any:

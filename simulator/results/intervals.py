@@ -90,8 +90,8 @@ def _value(scalar: Scalar, studied: Studied) -> dict[str, Any]:
     values = [_number(whole, name) for whole in studied.wholes]
     sections = {count: [_number(part, name) for part in parts] for count, parts in studied.sections.items()}
     usable = sections if scalar.steady else {}
-    interval = _interval(values, usable, math.inf, None, studied.confidence)
-    return {"value": mean(values), "interval": interval}
+    found = _interval(values, usable, math.inf, None, studied.confidence)
+    return {"value": mean(values), "interval": _possible(found, scalar.most)}
 
 
 def _statistics(name: str, studied: Studied) -> dict[str, Any]:
@@ -105,28 +105,30 @@ def _statistics(name: str, studied: Studied) -> dict[str, Any]:
         sections = {
             count: [_table(part, name)[key] for part in parts] for count, parts in studied.sections.items()
         }
-        interval = _interval([table[key] for table in tables], sections, entry["n"], p, studied.confidence)
-        if interval is None and p is not None and len(tables) == 1 and name in studied.samples[0].requests:
+        found = _interval([table[key] for table in tables], sections, entry["n"], p, studied.confidence)
+        if found is None and p is not None and len(tables) == 1 and name in studied.samples[0].requests:
             series = studied.samples[0].of_finished(name)
             found = ci.correlated_quantile_interval(series, p, studied.confidence)
-            interval = found._asdict() if found else None
-        entry["interval"][key] = interval
+        entry["interval"][key] = _possible(found)
     return entry
+
+
+def _possible(found: ci.Interval | None, most: float = math.inf) -> dict[str, Any] | None:
+    """As the document has it: no metric is negative, and none is over `most`."""
+    return ci.within(found, most)._asdict() if found else None
 
 
 def _interval(
     wholes: list[float], sections: dict[int, list[float]], n: float, p: float | None, confidence: float
-) -> dict[str, Any] | None:
+) -> ci.Interval | None:
     """Over replications if there are two or more, else over sections long enough and not correlated."""
     if len(wholes) > 1:
-        found = ci.over_replications(wholes, confidence)
-        return found._asdict() if found else None
+        return ci.over_replications(wholes, confidence)
     count = ci.sections_for(int(n), p) if math.isfinite(n) else ci.MOST_SECTIONS
     parts = sections.get(count, [])
     if count == ci.MOST_SECTIONS and parts and ci.correlated(parts, confidence):
         parts = sections[ci.FEWEST_SECTIONS]
-    found = ci.over_sections(wholes[0], parts, confidence) if parts else None
-    return found._asdict() if found else None
+    return ci.over_sections(wholes[0], parts, confidence) if parts else None
 
 
 def _table(evaluated: Evaluated, name: str) -> dict[str, float]:

@@ -7,6 +7,7 @@ requests counted.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -31,8 +32,9 @@ class Distribution:
 @dataclass(frozen=True, slots=True)
 class Scalar:
     """A metric with one value per run. work: also one per pool, since it speaks of what replicas did; queued:
-    it depends on time spent in the queue; steady: sections of a run estimate it as the whole run does;
-    better: "lower", "higher" or neither."""
+    it depends on time spent in the queue; steady: sections of a run estimate it as the whole run does; most:
+    what it cannot be over (MFU and MBU can, where a fixed step_time ignores the accelerator); better:
+    "lower", "higher" or neither."""
 
     name: str
     unit: str
@@ -42,6 +44,7 @@ class Scalar:
     queued: bool = False
     steady: bool = True
     better: str = ""
+    most: float = math.inf
 
 
 # fmt: off
@@ -97,7 +100,7 @@ THROUGHPUT = (
 
 SERVICE = (
     Scalar("attainment", "1", "requests that finish within every bound of the SLO / all that came to an end",
-           of.attainment, queued=True, better="higher"),
+           of.attainment, queued=True, better="higher", most=1.0),
     Scalar("goodput", "1/s", "requests that finish within every bound of the SLO / D",
            of.per_second(of.good_requests), queued=True, better="higher"),
     Scalar("goodput_per_accelerator", "1/s", "requests within the SLO / D / accelerators",
@@ -106,23 +109,24 @@ SERVICE = (
            "requests within the SLO / price of all accelerators over D",
            of.per_usd(of.good_requests), queued=True, better="higher"),
     Scalar("itl_attainment", "1", "inter-token gaps within the SLO's bound on ITL / all gaps",
-           of.itl_attainment, better="higher"),
+           of.itl_attainment, better="higher", most=1.0),
     Scalar("input_output_ratio", "1", "prompt tokens / output tokens of finished requests",
            of.quotient(of.done("prompt_tokens"), of.output)),
     Scalar("prefix_hit_rate", "1", "prompt tokens found in the prefix cache / prompt tokens",
-           of.quotient(of.done("hit_tokens"), of.done("prompt_tokens")), better="higher"),
+           of.quotient(of.done("hit_tokens"), of.done("prompt_tokens")), better="higher", most=1.0),
     Scalar("preemptions_per_request", "1", "times a running request lost its blocks / finished requests",
            of.quotient(of.done("preemptions"), of.requests), better="lower"),
 )
 
 WORK = (
-    Scalar("busy", "1", "share of time in which a replica runs a step", of.per_replica("busy"), work=True),
+    Scalar("busy", "1", "share of time in which a replica runs a step", of.per_replica("busy"),
+           work=True, most=1.0),
     Scalar("prefill_share", "1", "share of busy time in steps that only prefill",
-           of.work("prefill_share", "busy"), work=True),
+           of.work("prefill_share", "busy"), work=True, most=1.0),
     Scalar("decode_share", "1", "share of busy time in steps that only decode",
-           of.work("decode_share", "busy"), work=True),
+           of.work("decode_share", "busy"), work=True, most=1.0),
     Scalar("mixed_share", "1", "share of busy time in steps that do both",
-           of.work("mixed_share", "busy"), work=True),
+           of.work("mixed_share", "busy"), work=True, most=1.0),
     Scalar("mfu", "1", "FLOPs done / dense peak FLOPs of the time elapsed, idle time included",
            of.reached("flops", "flops_per_s"), work=True),
     Scalar("mbu", "1", "bytes moved / peak HBM bytes of the time elapsed, idle time included",
@@ -138,9 +142,9 @@ WORK = (
     Scalar("waiting", "requests", "requests queued at a replica, mean over time and replicas",
            of.per_replica("waiting"), work=True),
     Scalar("kv_use", "1", "KV blocks in use / all, mean over time and replicas; idle time counts as none",
-           of.per_replica("kv_use"), work=True),
+           of.per_replica("kv_use"), work=True, most=1.0),
     Scalar("kv_peak", "1", "KV use in the fullest time bin of any replica", of.kv_peak, work=True,
-           steady=False),
+           steady=False, most=1.0),
 )
 # fmt: on
 

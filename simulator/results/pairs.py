@@ -79,7 +79,7 @@ def unpaired(a: Sequence[float], b: Sequence[float], confidence: float) -> Chang
     if means[0]:
         ratio = means[1] / means[0]
         scaled = _welch([errors[0] * ratio**2, errors[1]], (len(first), len(second)), confidence)
-        relative = _around(ratio - 1, scaled / abs(means[0]), difference.n, difference.method)
+        relative = _relative(ratio, scaled / abs(means[0]), difference.n, difference.method)
     return Change(*means, difference, relative, None, None, _shown(relative or difference))
 
 
@@ -114,7 +114,7 @@ def _change(
     relative = None
     if centre[0]:
         ratio = centre[1] / centre[0]
-        relative = _around(ratio - 1, _student(b - ratio * a, confidence) / abs(centre[0]), n, method)
+        relative = _relative(ratio, _student(b - ratio * a, confidence) / abs(centre[0]), n, method)
     spread = float((b - a).var(ddof=1))
     gain = float(a.var(ddof=1) + b.var(ddof=1)) / spread if spread > 0 else None
     won = wins(a.tolist(), b.tolist(), better, confidence)
@@ -146,6 +146,12 @@ def _welch(errors: Sequence[float], counts: tuple[int, int], confidence: float) 
 
 def _around(centre: float, half: float, n: int, method: str) -> Interval:
     return Interval(centre - half, centre + half, n, method)
+
+
+def _relative(ratio: float, half: float, n: int, method: str) -> Interval:
+    """Of ratio − 1. No metric is negative, so none falls by more than 100 %."""
+    around = _around(ratio - 1, half, n, method)
+    return around._replace(low=max(around.low, -1.0))
 
 
 def _shown(interval: Interval) -> bool:

@@ -51,7 +51,7 @@ def half_width(metrics: dict[str, Any], name: str) -> float | None:
     interval = (entry.get("interval") or {}).get(key) if key else entry.get("interval")
     if value is None or interval is None or interval["high"] is None:
         return None
-    half = (interval["high"] - interval["low"]) / 2
+    half = max(interval["high"] - value, value - interval["low"])  # one end may be cut off at what can be
     return half / abs(value) if value else (0.0 if not half else math.inf)
 
 

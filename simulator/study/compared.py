@@ -119,7 +119,10 @@ def _half(found: dict[str, Any], name: str) -> float | None:
     metric, _, key = name.partition(".")
     entry = found[metric][key] if key else found[metric]
     relative = entry and entry.get("relative")
-    return (relative["high"] - relative["low"]) / 2 if relative else None
+    if not relative:
+        return None
+    change = entry["b"] / entry["a"] - 1  # in the middle, unless the lower end is cut off at −100 %
+    return float(max(relative["high"] - change, change - relative["low"]))
 
 
 def _precision_document(found: Precision | None) -> dict[str, Any] | None:

@@ -61,6 +61,7 @@ def test_a_scenario_is_simulated_first(capsys: pytest.CaptureFixture[str]) -> No
         (["--pool", "serv"], "did you mean 'serve'?"),
         (["--percentile", "ttft:99"], "cannot read 'ttft:99'"),
         (["--percentile", "ttft:p99", "--replication", "9"], "no replication 9"),
+        (["--pool", "serve", "--replication", "9"], "no replication 9"),
         (["--request", "1000000"], "no request 1000000"),
     ],
 )

@@ -283,6 +283,7 @@ def test_replications_are_told_apart(tmp_path: Path) -> None:
         (["--format", "csv", "--from", "3 s"], "--from: has no effect on csv"),
         (["--format", "perfetto", "--until", "soon"], "not a quantity"),
         (["--format", "perfetto", "--from", "3 s", "--until", "2 s"], "is not after --from"),
+        (["--format", "perfetto", "--from", "3 h"], "--from: is after all that happens: the run ends at "),
     ],
 )
 def test_bad_input_is_refused(
@@ -290,6 +291,13 @@ def test_bad_input_is_refused(
 ) -> None:
     assert cli.execute(["export", str(folder("stepless")), *arguments]) == errors.BAD_INPUT
     assert word in capsys.readouterr().err
+
+
+def test_a_window_in_which_no_step_runs_has_none(tmp_path: Path) -> None:
+    """As most batches of a long run's steps have none of a short window."""
+    out = tmp_path / "trace.json"
+    formats.FORMATS["perfetto"].write(open_run(folder("plain"), window=(0.0, 1e-9)), out, quiet)
+    assert not [one for one in json.loads(out.read_text())["traceEvents"] if one["ph"] == "X"]
 
 
 def test_what_is_there_is_not_harmed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import re
 import subprocess
@@ -19,6 +20,7 @@ from runs import SCENARIO
 from simulator.report import folders
 from simulator.report.page import FILE
 from simulator.report.run.html import html
+from simulator.report.run.latency import cdf
 from simulator.report.run.replicas import grouped
 from simulator.report.run.roof import steps
 from simulator.report.run.slo import breaking
@@ -51,6 +53,17 @@ def test_every_kind_of_run_has_a_whole_page(name: str) -> None:
     assert "docs/limits.md" in page
     assert len(page.encode()) < 2e6
     assert ">nan" not in page
+
+
+def test_an_interval_from_0_is_drawn_on_an_axis_that_has_none() -> None:
+    summary = copy.deepcopy(summarise(run("plain")))
+    summary["metrics"]["ttft_s"]["interval"]["p50"] = {"low": 0.0, "high": 1.0, "method": ""}
+    values = [0.001 * 1.05**place for place in range(len(summary["distributions"]["shares"]))]
+    summary["distributions"]["ttft_s"] = values
+    (chart,) = cdf(summary, "ttft_s")
+    assert chart.x.log
+    (ranges,) = (series for series in chart.series if series.style == "ranges")
+    assert min(ranges.low) == chart.series[0].x[0] > 0
 
 
 @pytest.mark.parametrize("name", RUNS)

@@ -171,6 +171,17 @@ def md1(rate: float, n: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndar
     return arrivals, ends, np.ones(n)
 
 
+@given(st.lists(st.floats(0, 1), min_size=2, max_size=12))
+def test_an_interval_holds_its_value_and_leaves_out_what_cannot_be(shares: list[float]) -> None:
+    found = ci.over_replications(shares, 0.95)
+    assert found is not None
+    bounded = ci.within(found, 1.0)
+    assert bounded.high is not None
+    assert 0 <= bounded.low <= np.mean(shares) + 1e-15
+    assert np.mean(shares) - 1e-15 <= bounded.high <= 1
+    assert ci.within(found, math.inf).high == found.high
+
+
 @pytest.mark.parametrize("rate", [0.3, 0.7, 0.9])
 def test_stable_queues_are_not_called_saturated(rate: float) -> None:
     found = [saturation.check(*md1(rate, 4000, seed), 0.95).saturated for seed in range(100)]

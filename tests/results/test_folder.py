@@ -92,6 +92,21 @@ def test_folders_that_are_no_runs_are_refused(tmp_path: Path) -> None:
         folder.load_run(tmp_path)
 
 
+def test_where_runs_went_is_taken_for_a_run_no_further_than_a_hint(run: RunResult, tmp_path: Path) -> None:
+    """`--out r1` makes r1/<scenario>-<hash>: who then says r1 is told so."""
+    kept = folder.save(run, {}, tmp_path / "one-01234567")
+    tmp_path.joinpath(".hidden").mkdir()
+    tmp_path.joinpath(".hidden", "summary.json").touch()
+    with pytest.raises(InputError) as caught:
+        folder.load_run(tmp_path)
+    assert caught.value.problems[0].hint == f"did you mean {str(kept)!r}?"
+    folder.save(run, {}, tmp_path / "two-01234567")
+    assert folder.within(tmp_path).endswith("two-01234567'?")
+    folder.save(run, {}, tmp_path / "zoo-01234567")
+    assert folder.within(tmp_path) == f"did you mean {str(kept)!r} or one of 2 more?"
+    assert folder.within(tmp_path / "nothing") == folder.within(kept) == ""
+
+
 def test_replications_are_a_column(fake_run: FakeRun, tmp_path: Path) -> None:
     runs = [fake_run(rate=9.0, n=200, seed=number, replication=number) for number in range(3)]
     merged = merge(runs)

@@ -66,6 +66,18 @@ def test_from_nothing_there_is_no_relative_change() -> None:
     assert found.wins is None
 
 
+def test_nothing_falls_by_more_than_all() -> None:
+    for found in (
+        paired([9.0, 1.0, 5.0], [0.0, 0.5, 0.1], "lower", 0.95),
+        unpaired([9.0, 1.0, 5.0], [0.0, 0.5, 0.1], 0.95),
+    ):
+        assert found is not None
+        assert found.relative is not None
+        assert found.relative.low == -1.0
+        assert found.relative.high is not None
+        assert -1.0 < found.b / found.a - 1 < found.relative.high
+
+
 def test_independent_values_are_compared_as_welch_does() -> None:
     rng = np.random.default_rng(3)
     a, b = rng.normal(10, 1, 12), rng.normal(11, 4, 30)

@@ -10,6 +10,7 @@ import pytest
 from small_engine import FakeRun
 
 from simulator.report import terminal
+from simulator.results.metrics import SCALARS
 from simulator.results.run import RunResult, merge
 from simulator.results.summary import clean, summarise
 from simulator.scenario.resolved import Resolved
@@ -39,6 +40,25 @@ def test_a_stable_run_has_every_figure_with_an_interval_around_it(stable: RunRes
         "Meets the SLO: 100 % of 3,995 requests keep TTFT ≤ 2 s and TPOT ≤ 50 ms"
     )
     json.dumps(summary, allow_nan=False)
+
+
+def test_no_interval_leaves_what_is_possible(fake_run: FakeRun) -> None:
+    """Few replications of which most have no queue: Student's interval of its percentiles reaches below 0."""
+    few = [
+        fake_run(rate=rate, n=300, seed=number, replication=number)
+        for number, rate in enumerate((1.0, 1.0, 30.0))
+    ]
+    metrics = summarise(merge(few))["metrics"]
+    ends: list[tuple[str, float, float]] = []
+    for name, entry in metrics.items():
+        found = entry["interval"] or {}
+        for one in [found] if "low" in found else list(found.values()):
+            ends += [(name, one["low"], one["high"])] if one else []
+    assert all(low >= 0 for _, low, _ in ends), ends
+    assert any(low == 0 < high for name, low, high in ends if name == "queue_s")
+    shares = [scalar.name for scalar in SCALARS if scalar.most == 1.0]
+    assert len(shares) == 9
+    assert all(high <= 1 for name, _, high in ends if name in shares)
 
 
 def test_a_growing_queue_has_no_latencies_and_says_why(overloaded: RunResult) -> None:

@@ -67,6 +67,18 @@ def test_designs_under_the_same_requests_are_paired() -> None:
     assert "They differ in fleet.pools.serve.replicas 8 → 2." in found["verdict"]
 
 
+def test_rates_of_replications_are_those_of_each() -> None:
+    """They all begin at 0: their tokens do not come in the time of one."""
+    run = load_run(folder("stepless"))
+    whole = simulated(run)
+    assert whole.replication is not None
+    rates = whole.rates(whole.done)
+    each = [whole.rates(whole.done & (whole.replication == number)) for number in (0, 1)]
+    for name, value in rates.items():
+        assert min(one[name] for one in each) <= value <= max(one[name] for one in each)
+        assert value == pytest.approx(run.summary["metrics"][name]["value"], rel=0.01)
+
+
 def test_nothing_finished_is_nothing_to_compare(capsys: pytest.CaptureFixture[str]) -> None:
     for other in ("nothing", "plain"):
         given = ["diff", str(folder("nothing")), str(folder(other))]

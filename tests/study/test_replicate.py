@@ -10,7 +10,7 @@ import pytest
 from runs import scenario
 
 from simulator.errors import InputError
-from simulator.results.precision import FIRST, Precision, enough
+from simulator.results.precision import FIRST, Precision, enough, half_width
 from simulator.results.summary import summarise
 from simulator.scenario.resolved import Resolved
 from simulator.study import replicate as module
@@ -46,9 +46,16 @@ def test_a_precision_is_reached_by_adding_replications() -> None:
     assert FIRST < found["replications"] == precision["replications"] < 100
     for name, width in precision["reached"].items():
         assert width <= 0.03, name
-    interval = found["metrics"]["e2e_s"]["interval"]["mean"]
-    half = (interval["high"] - interval["low"]) / 2
-    assert half / found["metrics"]["e2e_s"]["mean"] == precision["reached"]["e2e_s.mean"]
+    mean, interval = (found["metrics"]["e2e_s"]["mean"], found["metrics"]["e2e_s"]["interval"]["mean"])
+    assert (interval["high"] - interval["low"]) / 2 == pytest.approx(interval["high"] - mean, rel=1e-9)
+    half = max(interval["high"] - mean, mean - interval["low"])
+    assert half / mean == precision["reached"]["e2e_s.mean"]
+
+
+def test_the_bound_of_what_can_be_makes_no_interval_precise() -> None:
+    """The lower end is cut off at 0; the upper tells how sure the figure is."""
+    metrics = {"queue_s": {"p50": 1.0, "interval": {"p50": {"low": 0.0, "high": 6.0}}}}
+    assert half_width(metrics, "queue_s.p50") == 5.0
 
 
 def test_a_precision_out_of_reach_stops_at_the_most_and_says_so() -> None:

@@ -139,7 +139,7 @@ def _steps(source: Source) -> Iterator[tuple[int, list[pa.Array]]]:
         column = _numbers(batch)
         decodes, prefill = column["decodes"] > 0, column["prefill_tokens"] > 0
         kind = np.where(decodes & prefill, 2, np.where(prefill, 1, 0))
-        names = pa.array(["decode", "prefill", "mixed"]).take(pa.array(kind.tolist()))
+        names = pa.array(["decode", "prefill", "mixed"]).take(pa.array(kind.tolist(), pa.int64()))
         start, end = lines.nanoseconds(column["start_s"]), lines.nanoseconds(column["end_s"])
         args = {name: column[name] for name in CARRIED["steps"][4:]}
         yield len(whole), [slices(names, _pid(source, batch), STEPS, start, end, args)]

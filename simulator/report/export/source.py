@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from simulator import arrow
 from simulator.errors import InputError, Problem
 from simulator.results.columns import codes
-from simulator.results.folder import TABLES, read_summary
+from simulator.results.folder import TABLES, read_summary, replications
 from simulator.results.record import STATES
 
 BATCH = 65_536
@@ -84,16 +84,23 @@ class Source:
 def open_run(path: Path, replication: int = 0, window: tuple[float, float] = ALL_TIME) -> Source:
     """Raises InputError if there is no run folder, one of another schema, or no such replication."""
     summary = read_summary(path)
-    known = summary["replications"]
-    if not 0 <= replication < known:
-        raise InputError(Problem("--replication", f"no replication {replication}", f"0 to {known - 1}"))
+    known = replications(summary, replication)
     tables = [name for name in TABLES if path.joinpath(f"{name}.parquet").is_file()]
     missing = [f"{name}.parquet" for name in TABLES[:2] if name not in tables]
     if missing:
         raise InputError(Problem(str(path), f"lacks {' and '.join(missing)}", "a whole run folder"))
     rows = {name: _rows(path / f"{name}.parquet", replication, known) for name in tables}
     replicas = tuple(replica["name"] for replica in summary["replicas"])
-    return Source(path, summary, _scenario(path), replicas, replication, rows, window)
+    source = Source(path, summary, _scenario(path), replicas, replication, rows, window)
+    if window[0] > 0 and window[0] >= (end := _end_s(source)):
+        raise InputError(Problem("--from", f"is after all that happens: the run ends at {end:.4g} s"))
+    return source
+
+
+def _end_s(source: Source) -> float:
+    """When the timeline ends."""
+    start, width = (source.column("timeline", name) for name in ("start_s", "width_s"))
+    return float((start + width).max(initial=0.0))
 
 
 def _scenario(path: Path) -> dict[str, Any]:

@@ -81,13 +81,15 @@ def cdf(summary: dict[str, Any], name: str) -> Iterator[Chart]:
     shares = summary["distributions"]["shares"]
     scale, unit = scaled(metric["p50"])
     x, y = [value * scale for value in values], [100 * share for share in shares]
-    series = [Series(label, x, y, "line", BLUE), *_intervals(metric, scale), *_bound(summary, name, scale)]
+    drawn = axis(x, unit)
+    intervals = _intervals(metric, scale, x[0] if drawn.log else 0.0)
+    series = [Series(label, x, y, "line", BLUE), *intervals, *_bound(summary, name, scale)]
     yield Chart(
         f"cdf-{name[:-2]}",
         f"{label}: {DEFINITIONS[name]}",
         f"Half of them within {number(metric['p50'], scale)} {unit}, 99 % within "
         f"{number(metric['p99'], scale)}, the slowest {number(values[-1], scale)} {unit}.",
-        axis(x, unit),
+        drawn,
         Axis("% of samples", ends=(0.0, 102.0)),
         tuple(series),
         _curve_table(x, shares, unit),
@@ -104,7 +106,8 @@ def axis(x: Sequence[float], unit: str) -> Axis:
     return Axis(unit, log=True, ticks=log_ticks(least, most))
 
 
-def _intervals(metric: dict[str, Any], scale: float) -> Iterator[Series]:
+def _intervals(metric: dict[str, Any], scale: float, least: float) -> Iterator[Series]:
+    """least: where the axis begins. A logarithmic one has no 0 for an interval that reaches it."""
     found = {
         key: interval
         for key, interval in (metric.get("interval") or {}).items()
@@ -118,7 +121,7 @@ def _intervals(metric: dict[str, Any], scale: float) -> Iterator[Series]:
             "ranges",
             ORANGE,
             list(found),
-            low=[interval["low"] * scale for interval in found.values()],
+            low=[max(interval["low"] * scale, least) for interval in found.values()],
             high=[interval["high"] * scale for interval in found.values()],
         )
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from simulator.errors import InputError, Problem
+from simulator.results.folder import within
 from simulator.study.diff.side import Floats, Side
 
 FORMATS = (
@@ -27,7 +28,7 @@ def measured(path: Path) -> Side:
     """Raises InputError if there is no such file, or if it is in none of FORMATS."""
     file = path / RECORDS if path.is_dir() else path
     if not file.is_file():
-        raise InputError(Problem(str(path), "no measured run here", FORMATS))
+        raise InputError(Problem(str(path), "no run and no measured run here", FORMATS, within(path)))
     data = file.read_bytes()
     try:
         return _reader(file)(path, gzip.decompress(data) if file.suffix == ".gz" else data)

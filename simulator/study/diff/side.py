@@ -25,7 +25,8 @@ class Side:
     """Requests in the order of their file [n]: seconds, NaN for what is not known; done: which finished.
 
     parts: of the waterfall, of a simulated run; itl: statistics of the gaps in seconds, {} where they are not
-    known; cut_s: the warm-up's end; run: what the folder holds, None of a measurement.
+    known; cut_s: the warm-up's end; run: what the folder holds, None of a measurement; replication: that of
+    each request, None where there is one.
     """
 
     name: str
@@ -38,14 +39,19 @@ class Side:
     itl: dict[str, float] = field(default_factory=dict)
     cut_s: float = 0.0
     run: SavedRun | None = None
+    replication: NDArray[np.int64] | None = None
 
     def rates(self, rows: NDArray[np.bool_]) -> dict[str, float]:
-        """Requests and output tokens a second of some requests, from the first arrival to the last answer."""
+        """Requests and output tokens a second of some requests, from the first arrival to the last answer: of
+        each replication's own time, for they all begin at 0.
+        """
         some = rows & self.done & ~np.isnan(self.latencies["e2e_s"])
         if not some.any():
             return {}
-        ends = self.arrival_s[some] + self.latencies["e2e_s"][some]
-        seconds = float(ends.max() - self.arrival_s[some].min())
+        begins = self.arrival_s[some]
+        ends = begins + self.latencies["e2e_s"][some]
+        of = np.zeros(len(begins), np.int64) if self.replication is None else self.replication[some]
+        seconds = sum(float(ends[of == one].max() - begins[of == one].min()) for one in np.unique(of))
         amounts = {
             "request_throughput": float(some.sum()),
             "output_throughput": float(self.output_tokens[some].sum()),
@@ -69,6 +75,7 @@ def simulated(run: SavedRun) -> Side:
         itl={key: itl[key] for key in ("mean", "p50", "p90", "p95", "p99") if itl.get(key) is not None},
         cut_s=run.summary["warmup"]["cut_s"],
         run=run,
+        replication=arrow.values(table["replication"]),
     )
 
 
