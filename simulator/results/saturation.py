@@ -31,12 +31,16 @@ class Saturation:
     growth: float
 
 
-def check(sent: Floats, ended: Floats, service: Floats, confidence: float) -> Saturation:
-    """sent, ended: seconds per request, NaN: not ended; service: seconds being served, queueing apart.
+def check(
+    sent: Floats, ended: Floats, service: Floats, confidence: float, queued: Floats | None = None
+) -> Saturation:
+    """sent, ended: seconds per request, NaN: not ended; service: seconds being served, queueing apart;
+    queued: seconds that those that did not end were queued, NaN: they still are.
 
     Looks at the second half of the arrivals' window in ten parts: the number in the system must grow (slope
     of its means, one-sided), or fewer end than arrive (one-sided); and what piles up, beyond what fills any
-    system that began empty, must be over 1 % of the arrivals and a quarter of the mean number in it.
+    system that began empty, must be over 1 % of the arrivals and a quarter of the mean number in it. Then as
+    many must wait: where it is batches with room that grow, the run is too short to tell where they end.
     """
     window = float(sent.max() - sent.min()) if len(sent) else 0.0
     if len(sent) < _FEWEST or window <= 0:
@@ -57,9 +61,25 @@ def check(sent: Floats, ended: Floats, service: Floats, confidence: float) -> Sa
         )
         return Saturation(None, reason, float(offered), float(served), growth)
     excess = growth - _filling(service[sent <= edges[0]], window / 2, float(offered))
-    saturated = bool(excess > least and grows)
-    reason = "the number in the system still grows when arrivals end" if saturated else ""
-    return Saturation(saturated, reason, float(offered), float(served), growth)
+    if not (excess > least and grows):
+        return Saturation(False, "", float(offered), float(served), growth)
+    late = sent >= edges[0]
+    waits = _waits(sent[late], ended[late], service[late], None if queued is None else queued[late])
+    if float(waits.sum()) / (window / 2) <= _SHARE * float(arrivals.sum()):
+        reason = "more are served at once when arrivals end than before, yet none queues: too short to tell"
+        return Saturation(None, reason, float(offered), float(served), growth)
+    reason = "the number in the system still grows when arrivals end"
+    return Saturation(True, reason, float(offered), float(served), growth)
+
+
+def _waits(sent: Floats, ended: Floats, service: Floats, queued: Floats | None) -> Floats:
+    """Seconds that each is not being served; of those not ended, as far as it is known: to the last arrival
+    where they never began. By Little's law their sum over a time is the mean number that waits in it.
+    """
+    waits = ended - sent - service
+    if queued is not None:
+        waits = np.where(np.isnan(waits), queued, waits)
+    return np.where(np.isnan(waits), sent.max(initial=0.0) - sent, waits)
 
 
 def _filling(service: Floats, half_s: float, rate: float) -> float:
@@ -79,7 +99,10 @@ def judged(found: Sequence[Saturation]) -> tuple[Saturation, int]:
     saturated = [one for one in found if one.saturated]
     if 2 * len(saturated) >= len(found) and saturated:
         return saturated[0], len(saturated)
-    return next((one for one in found if not one.saturated), found[0]), len(saturated)
+    known = [one for one in found if one.saturated is False]
+    unknown = [one for one in found if one.saturated is None]
+    speak = known if len(known) >= len(unknown) else unknown
+    return speak[0], len(saturated)
 
 
 def _counts(times: Floats, edges: Floats) -> Floats:

@@ -112,7 +112,8 @@ def queue(view: View) -> saturation.Saturation:
     """Whether the queue of one replication grows."""
     times = view.requests
     service = times["prefill_s"] + times["decode_s"]
-    return saturation.check(times["sent_s"], times["finish_s"], service, view.scenario.run.confidence)
+    level = view.scenario.run.confidence
+    return saturation.check(times["sent_s"], times["finish_s"], service, level, times["queue_s"])
 
 
 def objectives(slo: SloSpec | None, kept: Sequence[dict[str, float]]) -> dict[str, Any] | None:

@@ -213,6 +213,29 @@ def test_a_system_that_fills_up_is_not_saturated() -> None:
     assert called <= 2
 
 
+def test_batches_that_grow_are_no_queue() -> None:
+    """Infinitely many servers, and four times the arrivals from the middle on: nobody waits."""
+    arrivals = np.concatenate([np.arange(0, 100, 0.5), np.linspace(100, 200, 800)])
+    service = np.full(len(arrivals), 20.0)
+    found = saturation.check(arrivals, arrivals + 20, service, 0.95)
+    assert found.saturated is None
+    assert "none queues" in found.reason
+    queued = saturation.check(arrivals, arrivals + 20, service - 5.0, 0.95)
+    assert queued.saturated is True
+    cut = np.where(arrivals + 20 > 200, np.nan, arrivals + 20)
+    served = np.where(np.isnan(cut), np.nan, service)
+    begun = np.zeros(len(arrivals))
+    assert saturation.check(arrivals, cut, served, 0.95, begun).saturated is None
+    assert saturation.check(arrivals, cut, served, 0.95, np.where(np.isnan(cut), np.nan, 0.0)).saturated
+
+
+def test_most_replications_speak() -> None:
+    sure, unsure, growing = (saturation.Saturation(one, "", 1.0, 1.0, 0.0) for one in (False, None, True))
+    assert saturation.judged([unsure, sure, sure]) == (sure, 0)
+    assert saturation.judged([unsure, sure, unsure, growing]) == (unsure, 1)
+    assert saturation.judged([growing, sure]) == (growing, 1)
+
+
 def test_a_window_shorter_than_service_tells_nothing() -> None:
     arrivals = np.sort(np.random.default_rng(1).uniform(0, 20, 1000))
     found = saturation.check(arrivals, arrivals + 60, np.full(1000, 60.0), 0.95)
