@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import insort
 from operator import attrgetter
 
+from simulator.engine import decoding
 from simulator.engine.batch import Batch
 from simulator.engine.radix import RadixCache
 from simulator.engine.request import Request
@@ -24,7 +25,7 @@ def complete(batch: Batch, index: int, step: Step | None = None) -> list[Request
     else:
         batch.lane.done = index
     if batch.step in batch.leaves and not batch.args.async_scheduling:
-        batch.leave(batch.step)
+        decoding.leave(batch, batch.step)
     if batch.held_back:
         _give_back(batch)
     ended: list[Request] = []
@@ -52,11 +53,11 @@ def _computed(batch: Batch, step: Step) -> None:
 
 def _end(batch: Batch, request: Request) -> None:
     if batch.lone is not None and request.since >= 0:
-        batch.drop_out(request)
+        decoding.drop_out(batch, request)
     request.emitted = request.output
     del batch.running[request]
     tokens = batch.computed(request)
-    batch.stop_writing(request)
+    decoding.stop_writing(batch, request)
     registered = request.prompt + request.output - 1
     request.computed = tokens
     if request.sends:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from simulator.engine import decoding
 from simulator.engine.batch import Batch
 from simulator.engine.request import Request
 from simulator.engine.step import Step, added
@@ -10,7 +11,7 @@ from simulator.engine.step import Step, added
 def begin(batch: Batch) -> None:
     """Who is certain to have ended leaves the totals."""
     if batch.step in batch.leaves:
-        batch.leave(batch.step)
+        decoding.leave(batch, batch.step)
 
 
 def pause(batch: Batch) -> Step:
@@ -73,7 +74,7 @@ def conclude(batch: Batch, step: Step) -> Step:
     batch.step = step.index + 1
     batch.context_sum += step.decodes
     for request in step.finals:
-        batch.join(request, batch.step)
+        decoding.join(batch, request, batch.step)
         if step.alone and request.free_step < batch.step:
             batch.frees[request.free_step].remove(request)
             step.ending = added(step.ending, request)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from simulator.engine.batch import Batch
 from simulator.engine.compose import decode_all
+from simulator.engine.preemption import preempt
 from simulator.engine.request import Request
 from simulator.engine.step import Step, added
 
@@ -26,7 +27,7 @@ def decode_or_preempt(
 
 
 def _preempt(batch: Batch, request: Request) -> None:
-    batch.preempt(request, False)
+    preempt(batch, request, False)
 
 
 def _one_by_one(batch: Batch, step: Step, evict: Callable[[Batch, Request], None]) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from simulator.engine.batch import Batch
-from simulator.engine.lanes import Lane
+from simulator.engine.lane import Lane
 from simulator.engine.request import NEVER, Request
 from simulator.engine.step import Step
 from simulator.units import on_grid

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from simulator.engine import decoding
 from simulator.engine.batch import Batch
 from simulator.engine.request import Request
 from simulator.engine.step import Step, added
@@ -42,4 +43,4 @@ def go_on(batch: Batch, step: Step, request: Request) -> None:
     step.context_sum += request.prompt + 1
     step.admitted = added(step.admitted, request)
     step.resumed = added(step.resumed, request)
-    batch.join(request, step.index)
+    decoding.join(batch, request, step.index)

@@ -21,7 +21,7 @@ from simulator.engine.batch import Batch
 from simulator.engine.complete import complete
 from simulator.engine.desk import Engine
 from simulator.engine.events import FINISH, PLAN, Alarm
-from simulator.engine.lanes import Lane
+from simulator.engine.lane import Lane
 from simulator.engine.request import Request
 from simulator.engine.rows import mixed_row, stage_rows
 from simulator.engine.step import Step

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from simulator.engine.lanes import Lane
+    from simulator.engine.lane import Lane
     from simulator.engine.runs import Node, Run
 
 NEVER = float("nan")

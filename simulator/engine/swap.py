@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from simulator.engine import decoding
 from simulator.engine.batch import Batch
 from simulator.engine.request import Request
 
@@ -9,7 +10,7 @@ from simulator.engine.request import Request
 def swap_out(batch: Batch, request: Request) -> None:
     """A decoding request's blocks go to the host; it keeps what it computed and waits there."""
     computed = batch.computed(request)
-    batch.stop_decoding(request, False)
+    decoding.stop_decoding(batch, request, False)
     batch.cache.release(request, computed, 0)
     batch.host_free -= -(-computed // batch.args.block_size)
     request.computed = computed
@@ -29,4 +30,4 @@ def swap_in(batch: Batch, request: Request) -> None:
     batch.running[request] = None
     request.seq = batch.admissions
     batch.admissions += 1
-    batch.join(request, batch.step)
+    decoding.join(batch, request, batch.step)

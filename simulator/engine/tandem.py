@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from simulator.cost.pipeline import Passage
 from simulator.cost.work import Price, Work
+from simulator.engine.lane import Lane
 from simulator.engine.lane_clocks import Returning
-from simulator.engine.lanes import Lane
 from simulator.engine.step import Step
 
 

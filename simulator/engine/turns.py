@@ -8,7 +8,7 @@ from simulator.engine import lanes
 from simulator.engine.complete import complete
 
 if TYPE_CHECKING:
-    from simulator.engine.lanes import Lane
+    from simulator.engine.lane import Lane
     from simulator.engine.pipelined import Pipelined
     from simulator.engine.request import Request
 

@@ -38,6 +38,34 @@ def test_rules_are_defined_once() -> None:
     assert len(rows) == len(set(rows)) > 90
 
 
+HERE = re.compile(r"^\| \*\*[RSVHOT]\d+\*\* (?:\|[^|\n]*){2}\|([^|\n]*)\|", re.MULTILINE)
+SHORT = {"v1": "vllm_v1"}
+
+
+def _places() -> list[str]:
+    """What stands in backticks where the page says where a rule is."""
+    return [place for cell in HERE.findall(PAGE) for place in re.findall(r"`([^`]+)`", cell)]
+
+
+def _source(name: str) -> str:
+    """The source of a file of the engine, or of the file that has a class of that name."""
+    files = [path for part in ("engine", "fleet") for path in (ROOT / "simulator" / part).rglob("*.py")]
+    named = [path for path in files if path.stem == SHORT.get(name, name)]
+    texts = [path.read_text(encoding="utf-8") for path in named or files]
+    return next((text for text in texts if named or re.search(rf"class {name}\b", text)), "")
+
+
+@pytest.mark.parametrize("place", sorted(set(_places())))
+def test_where_a_rule_is_is_there(place: str) -> None:
+    if place.endswith((".py", ".yaml")):
+        assert [path for path in (ROOT / "simulator").rglob(place.rpartition("/")[2]) if place in str(path)]
+        return
+    owner, _, name = place.partition(".")
+    source = _source(owner)
+    assert source
+    assert re.search(rf"def {name}\(|class {name}\b|self\.{name}\b" if name else ".", source), place
+
+
 def test_every_preset_policy_and_planner_is_on_the_page() -> None:
     for name in (*catalog.names("presets"), *names("policies")):
         assert f"| `{name}` |" in PAGE, name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from simulator.engine import decoding
 from simulator.engine.admission import RESERVED_STEPS, Admission, left
 from simulator.engine.batch import Batch
 from simulator.engine.compose import begin, blocks, conclude, decode_all, go_on, known_tokens, pause, take_in
@@ -189,7 +190,7 @@ def _owed(batch: Batch, request: Request) -> bool:
 def _stop(batch: Batch, request: Request) -> None:
     """Its pages are free at once, what was in the tree stays there, and it waits again, behind all others."""
     held = batch.computed(request)
-    batch.stop_decoding(request, _owed(batch, request))
+    decoding.stop_decoding(batch, request, _owed(batch, request))
     batch.cache.release(request, held, request.registered * batch.args.block_size)
     request.computed = 0
     request.since = request.free_step = -1

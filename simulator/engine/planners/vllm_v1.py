@@ -7,9 +7,11 @@ in the steps in which nothing is decided. `admit` is the waiting loop, for both.
 
 from __future__ import annotations
 
+from simulator.engine import decoding
 from simulator.engine.batch import Batch
 from simulator.engine.fast import run_from_totals
 from simulator.engine.loads import go_on, start_load
+from simulator.engine.preemption import preempt
 from simulator.engine.request import Request
 from simulator.engine.runs import ENDLESS
 from simulator.engine.step import Step, added
@@ -21,7 +23,7 @@ def plan(batch: Batch, exact: bool = False) -> Step:
     """
     k, args = batch.step, batch.args
     if k in batch.leaves:
-        batch.leave(k)
+        decoding.leave(batch, k)
     step = Step(k)
     spaced = args.prefill_schedule_interval > 1
     if not batch.decodes and batch.vacant() and not spaced:
@@ -69,7 +71,7 @@ def _conclude(batch: Batch, step: Step) -> None:
     batch.context_sum += step.decodes
     if step.finals:
         for request in step.finals:
-            batch.join(request, batch.step)
+            decoding.join(batch, request, batch.step)
     if step.decodes or step.requests:
         batch.executed += 1
         if step.carried_prefill:
@@ -153,7 +155,7 @@ def _make_room(
             budget += undone[0]
         if j < i and (undone or not ends_scan):
             i -= 1
-        batch.preempt(victim, undone is not None)
+        preempt(batch, victim, undone is not None)
         step.preempted = added(step.preempted, victim)
         if victim is request:
             return i, budget, STOP if ends_scan else GONE
@@ -172,7 +174,7 @@ def _collect(batch: Batch, step: Step, order: list[Request], got: dict[Request, 
             step.context_sum -= batch.computed(request) + 1
             step.left_out = added(step.left_out, request)
     for request in step.left_out:
-        batch.leave_out(request)
+        decoding.leave_out(batch, request)
 
 
 def _chunk(batch: Batch, step: Step, request: Request, tokens: int, before: int) -> None:
