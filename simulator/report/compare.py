@@ -63,7 +63,8 @@ def metrics(document: dict[str, Any], console: Console) -> Iterator[Table]:
     Where there is no room, a table for each other design, and in the end its changes without intervals.
     """
     header, rows = metric_cells(document)
-    if _figures_width(rows) <= console.width:
+    several = len(document["designs"]) > 2  # their names, cut to pieces, would not tell them apart
+    if _figures_width([header, *rows] if several else rows) <= console.width:
         yield _filled(header, rows, console.width)
         return
     for first in range(2, 2 * len(document["designs"]), 2):

@@ -60,6 +60,14 @@ def test_more_designs_get_columns_of_their_own() -> None:
     assert row.count("→") == 6
 
 
+def test_names_of_more_than_two_designs_are_not_cut_to_pieces() -> None:
+    found = document(0.01, 0.009, 0.008)
+    names = [design["label"] for design in found["designs"]]
+    for width in (60, 80, 100, 140):
+        text = shown(found, width)
+        assert all(re.search(rf"^ .*\b{name}\b", text, re.MULTILINE) for name in names), width
+
+
 @pytest.mark.parametrize("width", [40, 60, 80, 200])
 @pytest.mark.parametrize("factors", [(0.008,), (0.009, 0.008)])
 def test_no_figure_is_cut_at_any_width(width: int, factors: tuple[float, ...]) -> None:
