@@ -6,7 +6,7 @@ BIN := .venv/bin
 SCENARIO ?= scenarios/rag.yaml
 WORKERS ?= 2
 
-.PHONY: run test test-slow bench performance docs outputs format clean
+.PHONY: run test test-slow bench performance docs outputs studies format clean
 
 run: .venv/installed
 	$(BIN)/sim run $(SCENARIO)
@@ -33,6 +33,10 @@ docs: .venv/installed-docs
 # What the code on tutorial and how-to pages prints, written into them again.
 outputs: .venv/installed-dev
 	$(BIN)/python docs/site/cells.py
+
+# The comparisons under reports/studies, made again by the commands on their pages.
+studies: .venv/installed-dev
+	$(BIN)/python docs/site/studies.py
 
 format: .venv/installed-dev
 	$(BIN)/ruff check --fix .

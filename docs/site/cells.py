@@ -70,17 +70,22 @@ def cells(text: str) -> list[Cell]:
 
 def fresh(page: Path) -> str:
     """The page's text with its outputs as they are now. Raises AssertionError, with the line."""
+    with workplace():
+        return filled(page)
+
+
+def filled(page: Path) -> str:
+    """The same; what its code writes is left in the current folder."""
     text = page.read_text(encoding="utf-8")
     spaces: dict[str, Any] = {"__name__": "__main__"}
     edits: list[tuple[tuple[int, int], str]] = []
-    with workplace():
-        for cell in cells(text):
-            try:
-                printed = run(cell, spaces)
-            except Exception as error:
-                raise AssertionError(f"{page.name}:{cell.line}: {type(error).__name__}: {error}") from error
-            if cell.shown:
-                edits.append((cell.shown, printed))
+    for cell in cells(text):
+        try:
+            printed = run(cell, spaces)
+        except Exception as error:
+            raise AssertionError(f"{page.name}:{cell.line}: {type(error).__name__}: {error}") from error
+        if cell.shown:
+            edits.append((cell.shown, printed))
     for (begin, end), printed in reversed(edits):
         text = text[:begin] + printed + text[end:]
     return text

@@ -21,6 +21,10 @@ COPIED = {
     "CHANGELOG.md": "project/changelog.md",
     "traces/README.md": "reference/shipped-traces.md",
 }
+# A study's page, and its report as it is.
+STUDIES = [page.parent.name for page in sorted(ROOT.glob("reports/studies/*/README.md"))]
+COPIED |= {f"reports/studies/{name}/README.md": f"studies/{name}.md" for name in STUDIES}
+REPORTS = {f"reports/studies/{name}/report.html": f"studies/{name}-report.html" for name in STUDIES}
 LINK = re.compile(r"(?<!!)\[(?P<text>[^\]]*)\]\((?P<target>[^)#\s]+)(?P<anchor>#[^)\s]*)?\)")
 HIDDEN = re.compile(r"^<!-- (?:check\n.*?|output[^\n]*|end )-->\n?", re.DOTALL | re.MULTILINE)
 FENCE = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
@@ -42,8 +46,10 @@ def on_files(files: Files, config: Any) -> Files:
     for path, text in reference.pages().items():
         files.append(File.generated(config, path, content=text))
     for source, path in COPIED.items():
-        text = (ROOT / source).read_text(encoding="utf-8")
+        text = HIDDEN.sub("", (ROOT / source).read_text(encoding="utf-8"))
         files.append(File.generated(config, path, content=linked(text, posixpath.dirname(source), path)))
+    for source, path in REPORTS.items():
+        files.append(File.generated(config, path, abs_src_path=str(ROOT / source)))
     return files
 
 
@@ -89,4 +95,4 @@ def _page_of(path: str) -> str:
         return path.removeprefix("docs/")
     if path == "scenarios" or path.startswith("scenarios/"):
         return "reference/scenarios.md"
-    return "index.md" if path == "README.md" else COPIED.get(path, "")
+    return "index.md" if path == "README.md" else (COPIED | REPORTS).get(path, "")

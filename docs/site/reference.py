@@ -21,6 +21,7 @@ CATALOGUES = {
     "accelerators": "Datasheet figures, dense. FLOP/s, bytes and bytes/s of one accelerator.",
     "models": "Shapes as their config.json has them.",
     "links": "Ways of the KV cache between replicas.",
+    "connectors": "How engines hand the KV cache over, from prefill to decode.",
     "presets": "Engine releases: their defaults, and the rules in which they differ.",
     "workloads": "Named synthetic workloads, fitted to public traces.",
 }

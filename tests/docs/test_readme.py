@@ -39,9 +39,11 @@ def test_the_first_commands_show_their_output() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    "page", ["README.md", "CONTRIBUTING.md", "docs/scenario.md", "docs/metrics.md", "docs/statistics.md"]
-)
+PAGES = ["README.md", "CONTRIBUTING.md", "docs/scenario.md", "docs/metrics.md", "docs/statistics.md"]
+STUDIES = [str(page.relative_to(ROOT)) for page in sorted(ROOT.glob("reports/studies/*/README.md"))]
+
+
+@pytest.mark.parametrize("page", [*PAGES, *STUDIES])
 def test_links_lead_somewhere(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     targets = [target for target in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in target]

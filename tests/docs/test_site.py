@@ -59,7 +59,7 @@ def test_links_lead_somewhere(site: Path) -> None:
 def test_the_reference_is_whole(site: Path) -> None:
     verbs = site.joinpath("reference/cli.html").read_text(encoding="utf-8")
     assert [verb for verb in VERBS if f"sim {verb}" not in verbs] == []
-    for kind in ("accelerators", "models", "links", "presets", "workloads"):
+    for kind in ("accelerators", "models", "links", "connectors", "presets", "workloads"):
         page = site.joinpath(f"reference/{kind}.html").read_text(encoding="utf-8")
         assert [name for name in catalog.names(kind) if name not in page] == []
     page = site.joinpath("reference/plugins.html").read_text(encoding="utf-8")
