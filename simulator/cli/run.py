@@ -120,9 +120,8 @@ def tell(
     from simulator.report import terminal
     from simulator.report.sparks import shapes
 
-    simulated = float(result.timeline["start_s"][-1].as_py() + result.timeline["width_s"][-1].as_py())
     steps = result.counters.get("engine_steps", 0)
-    line = terminal.speed(ended, simulated * result.replications, wall_s, steps)
+    line = terminal.speed(ended, result.simulated_s, wall_s, steps)
     console = Console(highlight=False)
     shown = console.is_terminal and not summary["saturation"]["saturated"]
     drawn = shapes(result.requests, summary["warmup"]["cut_s"]) if shown else {}

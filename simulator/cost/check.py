@@ -76,7 +76,7 @@ def _experts(model: Model, layout: Layout, where: str) -> list[Problem]:
     if not layout.expert_parallel:
         return []
     if not model.moe_layers:
-        return [Problem(where, f"expert_parallel has no effect: {model.name} has no experts", "false")]
+        return [Problem(where, f"enable_expert_parallel has no effect: {model.name} has no experts", "false")]
     ranks, experts = layout.tensor_parallel_size * layout.data_parallel_size, model.num_experts
     if experts % ranks == 0:
         return []

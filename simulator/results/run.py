@@ -56,7 +56,16 @@ class RunResult:
 
     @property
     def replications(self) -> int:
-        return int(self.requests["replication"][-1].as_py()) + 1 if len(self.requests) else 1
+        """How many: 1 of a lone one, whichever it is."""
+        numbers = self.requests["replication"]
+        return int(numbers[-1].as_py() - numbers[0].as_py()) + 1 if len(numbers) else 1
+
+    @property
+    def simulated_s(self) -> float:
+        """Simulated seconds of all replications, each to the end of its timeline."""
+        number = arrow_values(self.timeline["replication"])
+        end = arrow_values(self.timeline["start_s"]) + arrow_values(self.timeline["width_s"])
+        return float(sum(end[number == one].max() for one in np.unique(number)))
 
 
 def assemble(

@@ -53,6 +53,16 @@ def test_a_scenario_is_simulated_first(capsys: pytest.CaptureFixture[str]) -> No
     assert capsys.readouterr().out.startswith("serve, 8 × 1 h100-sxm")
 
 
+def test_another_replication_of_a_scenario_is_that_of_its_run(capsys: pytest.CaptureFixture[str]) -> None:
+    poisson = [str(SCENARIOS / "poisson.yaml"), "--set", "workload.synthetic.requests=300"]
+    poisson += ["--set", "run.warmup=0", "--set", "run.replications=2"]
+    asked = ["--request", "7", "--replication", "1", "--json"]
+    assert cli.execute(["explain", *poisson, *asked]) == errors.OK
+    simulated = json.loads(capsys.readouterr().out)
+    assert cli.execute(["explain", str(folder("stepless")), *asked]) == errors.OK
+    assert simulated == json.loads(capsys.readouterr().out)
+
+
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [

@@ -111,6 +111,9 @@ def test_replications_are_a_column(fake_run: FakeRun, tmp_path: Path) -> None:
     runs = [fake_run(rate=9.0, n=200, seed=number, replication=number) for number in range(3)]
     merged = merge(runs)
     assert merged.replications == 3
+    assert runs[2].replications == 1
+    assert merged.simulated_s == sum(one.simulated_s for one in runs)
+    assert len({one.simulated_s for one in runs}) == 3
     summary = summarise(merged)
     saved = folder.load_run(folder.save(merged, summary, tmp_path / "run"))
     assert saved.requests["replication"].to_pylist() == [0] * 200 + [1] * 200 + [2] * 200
