@@ -140,7 +140,8 @@ def _room(limits: dict[str, Any], then: str) -> str:
         return ""
     times = 1 / limits["load"]
     by = f" by {WORDS[then]}" if then else ""
-    return f"; {'saturated' if times < 1 else 'saturates'} at {times:.2g} × this traffic{by}"
+    many = f"{times:.2g}" if times < 99.5 else f"{float(f'{times:.2g}'):,.0f}"
+    return f"; {'saturated' if times < 1 else 'saturates'} at {many} × this traffic{by}"
 
 
 def _round(share: float) -> str:

@@ -58,6 +58,12 @@ def bootstrap(load: Workload, seed: int, replication: int) -> Workload:
     return noted(copied, "bootstrap", {"blocks": count, "replication": replication} | left_out)
 
 
+def sessions(load: Workload) -> int:
+    """How many; a request without one is one."""
+    member = load.session >= 0
+    return len(np.unique(load.session[member])) + int((~member).sum())
+
+
 def _blocks(load: Workload) -> Blocks:
     begin = _begins(load)
     key = np.where(load.session < 0, -1 - np.arange(len(load)), load.session)

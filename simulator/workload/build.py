@@ -9,7 +9,7 @@ from simulator.errors import InputError, Problem
 from simulator.scenario.resolved import WorkloadSpec
 from simulator.units import MAX_TIME_S
 from simulator.workload import transform
-from simulator.workload.bootstrap import bootstrap
+from simulator.workload.bootstrap import bootstrap, sessions
 from simulator.workload.columns import Workload
 from simulator.workload.parse import parse
 from simulator.workload.reading import read_lengths, read_trace
@@ -34,7 +34,12 @@ def build(spec: WorkloadSpec, seed: int, replication: int, max_model_len: int) -
     if not load.arrival_s[-1] < MAX_TIME_S:
         days = load.arrival_s[-1] / 86400
         raise InputError(Problem("workload", f"arrivals last {days:.4g} days", "under 97 days"))
-    return bootstrap(load, seed, replication) if spec.trace is not None and replication > 0 else load
+    if spec.trace is None or replication == 0:
+        return load
+    if sessions(load) < 2:
+        what = "the trace is one session: drawn anew, each replication would be the same, and look certain"
+        raise InputError(Problem("run.replications", what, "1, or a trace of several sessions"))
+    return bootstrap(load, seed, replication)
 
 
 def _trace(spec: WorkloadSpec) -> Workload:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from simulator.results.verdict import judge, needed, slo_met, too_few
+from simulator.results.verdict import judge, limit, needed, slo_met, too_few
 
 
 def summary(n: int, good: int, attainment: float = 0.99, **kept: float) -> dict[str, Any]:
@@ -73,6 +73,15 @@ def test_of_wrong_claims_there_are_few() -> None:
     assert claimed < 0.25
     assert slo_met(summary(299, 297)) is True
     assert slo_met(summary(299, 296)) is False  # 98.997 %: never rounded up
+
+
+@pytest.mark.parametrize(
+    ("load", "told"), [(2.0, "saturated at 0.5 ×"), (0.0101, "saturates at 99 ×"), (1 / 234e3, "230,000 ×")]
+)
+def test_how_far_saturation_is_reads_as_a_number(load: float, told: str) -> None:
+    limits = {"binds": "kv_capacity", "load": load, "then": "", "relief": {"kv_capacity": "more"}}
+    pool = {"busy": 0.5, "mfu": 0.1, "mbu": 0.1, "limits": limits | {"shares": {"kv_capacity": 0.1}}}
+    assert told in limit(pool)
 
 
 def test_the_sentence_names_the_number() -> None:

@@ -45,6 +45,15 @@ def test_further_replications_resample_it(trace: str) -> None:
     assert one.provenance["transformations"] == [{"bootstrap": {"blocks": 50, "replication": 1}}]
 
 
+def test_one_session_is_no_sample_to_draw_replications_from(tmp_path: Path) -> None:
+    """All would be equal, and their interval would have no width."""
+    path = str(tmp_path / "one.parquet")
+    write(workload(np.arange(9), np.ones(9), np.ones(9), session=np.zeros(9), turn=np.arange(9)), path)
+    assert len(build(spec(trace=path), 7, 0, 1000)) == 9
+    with pytest.raises(InputError, match="the trace is one session"):
+        build(spec(trace=path), 7, 1, 1000)
+
+
 def test_slice_then_limit_then_scale(trace: str) -> None:
     load = build(spec(trace=trace, slice_s=(10.0, 50.0), limit=3, rate_scale=2.0), 7, 0, 1000)
     assert load.arrival_s.tolist() == [0, 0.5, 1]
