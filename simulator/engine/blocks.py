@@ -55,6 +55,9 @@ class KVCache:
     def settle(self, request: Request) -> None:
         """The request gets nothing in this step."""
 
+    def keep_order(self) -> None:
+        """A step of a pipeline was planned."""
+
     def growing(self, request: Request) -> bool:
         """Whether a later lookup could find more though nothing was given back: never without prefix
         caching.

@@ -236,6 +236,7 @@ class Pipelined:
         lanes.enter(batch, lane)
         batch.now_s = now
         step = self.plan(batch, self.exact)
+        batch.cache.keep_order()
         self.unseen = False
         if step.preempted or step.left_out:
             lane_clocks.interrupted(step, batch)

@@ -33,6 +33,7 @@ from simulator.engine.runs import (
     shared_blocks,
     split,
     unlink,
+    writers_ahead,
 )
 
 
@@ -41,7 +42,9 @@ class PrefixCache:
     nobody uses, too.
     """
 
-    __slots__ = ("blank", "blanks_first", "block_tokens", "free", "freed", "root", "total", "written")
+    __slots__ = (
+        "blank", "blanks_first", "block_tokens", "free", "freed", "root", "total", "twins", "written",
+    )  # fmt: skip
 
     def __init__(
         self, total: int, block_tokens: int, written: Callable[[Request], int], blanks_first: bool = True
@@ -59,6 +62,7 @@ class PrefixCache:
         self.written = written
         self.blanks_first = blanks_first
         self.freed = empty()
+        self.twins: dict[Node, None] = {}
 
     # ── what a request finds, takes and gives back ────────────────────────────────────────────────
 
@@ -212,12 +216,16 @@ class PrefixCache:
         node = output_node(request)
         if node:
             node.writers = [*(node.writers or ()), request]
+            if len(node.writers) > 1:
+                self.twins[node] = None
 
     def stops_writing(self, request: Request) -> None:
         """The request no longer decodes; call before its `since` is cleared."""
         node = output_node(request)
         if node and node.writers and request in node.writers:
             node.writers.remove(request)
+            if len(node.writers) < 2:
+                self.twins.pop(node, None)
 
     def growing(self, request: Request) -> bool:
         """Whether someone now generates content on this request's path, so that its next lookup may find
@@ -235,18 +243,16 @@ class PrefixCache:
         if node:
             self._settle(node)
 
-    def _settle(self, node: Node, reader: Request | None = None) -> None:
-        """Register what the requests that generate this piece have written by now, but for the reader.
-
-        They advance at one pace, so who is further got everywhere first, the older one in the same step;
-        a reader who generates it too comes after those ahead of it only.
+    def keep_order(self) -> None:
+        """Register what those have written who generate the same piece, after each step of a pipeline: lanes
+        have no common pace that would tell later whose copy came first (R54).
         """
-        writers = node.writers or []
-        if len(writers) > 1:
-            writers = sorted(writers, key=_lead)
-            if reader in writers:
-                writers = writers[: writers.index(reader)]
-        for writer in writers:
+        for node in self.twins:
+            self._settle(node)
+
+    def _settle(self, node: Node, reader: Request | None = None) -> None:
+        """Register what the requests that generate this piece have written by now, but for the reader."""
+        for writer in writers_ahead(node, reader):
             blocks = self.written(writer) // self.block_tokens
             if writer is not reader and blocks > writer.registered:
                 self._record(writer, blocks)
@@ -289,8 +295,3 @@ class PrefixCache:
             unlink(run)
         run.users += 1
         return run
-
-
-def _lead(writer: Request) -> tuple[int, int]:
-    """Smaller for who is further in what it generates, and for the older of those as far."""
-    return writer.since - writer.target, writer.seq

@@ -149,6 +149,9 @@ class RadixCache:
     def settle(self, request: Request) -> None:
         """The request gets nothing in this step."""
 
+    def keep_order(self) -> None:
+        """A step of a pipeline was planned."""
+
     def growing(self, request: Request) -> bool:
         """Whether a later lookup could find more though nobody ended: the planner knows (S6)."""
         return False

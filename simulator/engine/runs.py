@@ -160,3 +160,22 @@ def unlink(run: Run) -> None:
     assert run.older is not None and run.newer is not None
     run.older.newer, run.newer.older = run.newer, run.older
     run.older = run.newer = None
+
+
+def writers_ahead(node: Node, reader: Request | None) -> list[Request]:
+    """Who generates this piece, in the order in which they get anywhere; if the reader does too, those ahead.
+
+    They advance at one pace (in a pipeline: PrefixCache.keep_order), so who is further got everywhere first,
+    the older one in the same step.
+    """
+    writers = node.writers or []
+    if len(writers) > 1:
+        writers = sorted(writers, key=_lead)
+        if reader in writers:
+            writers = writers[: writers.index(reader)]
+    return writers
+
+
+def _lead(writer: Request) -> tuple[int, int]:
+    """Smaller for who is further in what it generates, and for the older of those as far."""
+    return writer.since - writer.target, writer.seq

@@ -82,7 +82,8 @@ def tokens_conserved(columns: Columns, finished: NDArray[np.bool_], timeline: pa
     assert owed <= computed + resumed, (
         f"{owed} tokens after first ones, {computed} decoded, {resumed} resumed"
     )
-    prompts = int((columns["prompt_tokens"] - columns["hit_tokens"])[started].sum(dtype=np.int64))
+    once = started & (columns["preemptions"] == 0)  # the others may have hit more when they came back
+    prompts = int((columns["prompt_tokens"] - columns["hit_tokens"])[once].sum(dtype=np.int64))
     prefilled = int(values(timeline["prefill_tokens"]).sum())
     assert prompts <= prefilled, f"{prompts} prompt tokens not in the cache, {prefilled} prefilled"
     asked = int(columns["prompt_tokens"].sum(dtype=np.int64))

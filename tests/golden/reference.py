@@ -55,7 +55,7 @@ def _iterate(engine: Engine, in_flight: Batch | None) -> tuple[Step, Batch | Non
     if engine.config["async_scheduling"]:
         to_process, in_flight = in_flight, batch
     if to_process is not None:
-        step |= _process(engine, to_process)
+        step |= process(engine, to_process)
     step |= {"free_blocks": len(engine.pool.free), "running": _ids(engine.running)}
     return step | _filled({"waiting": _ids(engine.holding + engine.waiting)}), in_flight
 
@@ -84,7 +84,8 @@ def _planned(plan: Plan) -> Step:
     return {"scheduled": [[request.id, count] for request, count in plan.scheduled]} | _filled(optional)
 
 
-def _process(engine: Engine, batch: Batch) -> Step:
+def process(engine: Engine, batch: Batch) -> Step:
+    """A batch's outputs are seen: who gets a token, who ends, whose loads and sends are through."""
     loaded = [request for request, due in engine.loads.items() if due <= engine.step]
     sent = [request for request, due in engine.sends.items() if due <= engine.step]
     _return_kept_back(engine, batch)
@@ -108,9 +109,8 @@ def _return_kept_back(engine: Engine, batch: Batch) -> None:  # R89
 def _take_output(engine: Engine, request: Request, count: int, yields: bool) -> bool:
     """Process one item of a batch; whether a token was delivered (R53, R62, R73)."""
     was_preempted = request.stale > 0
-    if engine.config["async_scheduling"]:
-        request.in_flight -= count
-        request.stale -= count if was_preempted else 0
+    request.in_flight -= count
+    request.stale -= count if was_preempted else 0
     if not yields or (was_preempted and engine.config["kv_role"]):
         return False
     position = len(request.tokens) - request.prompt_len

@@ -8,6 +8,7 @@ from reference_state import Batch, Engine, Plan, Request, put_in_front
 
 def schedule(engine: Engine) -> tuple[Plan, Batch]:
     """Plan one step and advance the requests in it (R10–R29)."""
+    engine.number += 1
     held = _prefill_is_held(engine)
     plan = Plan(engine.config["max_num_batched_tokens"], _threshold(engine), held)
     _scan_running(engine, plan)
@@ -49,8 +50,11 @@ def _scan_running(engine: Engine, plan: Plan) -> None:
 
 
 def _running_share(engine: Engine, plan: Plan, request: Request) -> int:
-    """Tokens that a running request wants from this step (R12, R13, R25)."""
-    if plan.held and request.mid_prefill:
+    """Tokens that a running request wants from this step (R12, R13, R25, R74, R75)."""
+    if request.mid_prefill:
+        if plan.held or (request.in_flight and not engine.chunks_in_flight):
+            return 0
+    elif engine.config["async_scheduling"] and engine.number < request.eligible:
         return 0
     ending = request.computed + 2 - request.placeholders >= request.prompt_len + request.max_tokens
     if request.placeholders > 0 and ending:
@@ -261,7 +265,8 @@ def _advance_one(engine: Engine, request: Request, count: int) -> bool:
     request.computed += count
     request.newest_batch = engine.batches
     request.mid_prefill = request.computed < len(request.tokens) + request.placeholders
+    request.in_flight += count
+    request.eligible = engine.number + engine.stages
     if engine.config["async_scheduling"]:
-        request.in_flight += count
         request.placeholders += not request.mid_prefill
     return not request.mid_prefill

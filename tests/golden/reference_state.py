@@ -32,6 +32,7 @@ class Request:
     preemptions: int = 0
     mid_prefill: bool = False
     newest_batch: int = 0
+    eligible: int = 0  # the number of the first step in which it may decode again (R74)
     blocks: list[Block] = field(default_factory=list)
     registered: int = 0
     keys: list[int] = field(default_factory=list)
@@ -78,12 +79,15 @@ class Engine:
     loads: dict[Request, int] = field(default_factory=dict)  # request -> step from which it is done
     sends: dict[Request, int] = field(default_factory=dict)
     kept_back: list[tuple[int, list[Block]]] = field(default_factory=list)  # batch number, blocks
+    stages: int = 1
+    chunks_in_flight: bool = True  # whether a prompt may be in several batches (R75)
+    number: int = 0  # of this call of schedule(), also of one that schedules nobody
 
 
-def new_engine(config: dict[str, Any]) -> Engine:
+def new_engine(config: dict[str, Any], stages: int = 1, chunks_in_flight: bool = True) -> Engine:
     """An empty engine of a recorded configuration."""
     pool = new_pool(config["block_size"], config["num_gpu_blocks"], config["enable_prefix_caching"])
-    return Engine(config, pool)
+    return Engine(config, pool, stages=stages, chunks_in_flight=chunks_in_flight)
 
 
 def new_request(row: dict[str, Any], order: int) -> Request:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pyarrow as pa
 import pytest
+import runs
 from small_engine import request_row
 
 from simulator.results.check import check
@@ -14,6 +15,8 @@ from simulator.results.record import Recorder
 from simulator.results.run import RunResult, assemble
 from simulator.results.timeline import ReplicaFacts
 from simulator.scenario.resolved import Resolved
+from simulator.simulate import simulate
+from simulator.workload.columns import workload
 
 
 @pytest.fixture(scope="module")
@@ -93,3 +96,19 @@ def test_two_ends_of_one_request_are_found(scenario: Resolved) -> None:
     table = pa.table({"arrival_s": np.zeros(1), "prompt_tokens": one, "output_tokens": one})
     with pytest.raises(AssertionError, match="2 ends of 1 requests"):
         assemble(scenario, table, recorder)
+
+
+def test_a_prompt_that_was_preempted_may_be_found_where_it_was_not_at_first() -> None:
+    """Twin prompts in a cache for little more than one: the younger resumes on the other's KV."""
+    tight = runs.scenario(
+        step_s=0.01, num_gpu_blocks_override=9, max_model_len=144, max_num_batched_tokens=8, max_num_seqs=4,
+        long_prefill_token_threshold=4, scheduler_reserve_full_isl=False, async_scheduling=False,
+    )  # fmt: skip
+    load = workload(
+        np.zeros(2), np.full(2, 112), np.ones(2, int),
+        segment_offset=np.arange(3), segment_id=np.full(2, 5), segment_tokens=np.full(2, 112),
+    )  # fmt: skip
+    result = simulate(tight, load=load)
+    assert result.requests["hit_tokens"].to_pylist() == [0, 0]
+    assert result.requests["preemptions"][1].as_py() > 0
+    assert result.timeline["prefill_tokens"].to_numpy().sum() < 2 * 112
