@@ -18,11 +18,17 @@ CODE = ("routers", "policies", "formats", "planners")
 
 
 @click.command("list")
-@click.argument("kind", type=click.Choice([*FACTS, *CODE]))
+@click.argument("kind", metavar="KIND")
 @json_option
 @quiet_option
 def list_names(kind: str, as_json: bool, quiet: bool) -> None:
-    """List the names of one kind, with a line about each."""
+    """List the names of one kind, with a line about each.
+
+    KIND is one of accelerators, models, links, connectors, presets, workloads, routers, policies, formats
+    and planners.
+    """
+    if kind not in (*FACTS, *CODE):
+        raise InputError(unknown("", "kind", kind, (*FACTS, *CODE)))
     rows = {name: _about(kind, name) for name in _names(kind)}
     if as_json:
         click.echo(json.dumps(rows, indent=2, ensure_ascii=False))

@@ -25,7 +25,10 @@ def read(path: Path, shown: str) -> Node:
         with path.open("rb") as stream:
             data = stream.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
-        raise InputError(Problem(shown, f"cannot read: {getattr(error, 'strerror', error)}")) from None
+        inner = path / "scenario.yaml"
+        hint = f"the scenario of this run: {shown}/scenario.yaml" if inner.is_file() else ""
+        what = f"cannot read: {getattr(error, 'strerror', error)}"
+        raise InputError(Problem(shown, what, hint=hint)) from None
     if len(data) > MAX_BYTES:
         raise InputError(Problem(shown, "the file is too large", f"up to {MAX_BYTES:,} bytes"))
     try:

@@ -53,6 +53,12 @@ def test_a_scenario_is_simulated_first(capsys: pytest.CaptureFixture[str]) -> No
     assert capsys.readouterr().out.startswith("serve, 8 × 1 h100-sxm")
 
 
+def test_a_run_in_place_of_a_scenario_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    run = folder("plain")
+    assert cli.execute(["run", str(run)]) == errors.BAD_INPUT
+    assert f"the scenario of this run: {run}/scenario.yaml" in capsys.readouterr().err
+
+
 def test_another_replication_of_a_scenario_is_that_of_its_run(capsys: pytest.CaptureFixture[str]) -> None:
     poisson = [str(SCENARIOS / "poisson.yaml"), "--set", "workload.synthetic.requests=300"]
     poisson += ["--set", "run.warmup=0", "--set", "run.replications=2"]

@@ -95,7 +95,7 @@ def test_version() -> None:
         (["qqq"], "No such command 'qqq'."),
         (["check"], "Missing argument 'SCENARIO'"),
         (["check", "--sett", "a=b", "x.yaml"], "--set"),
-        (["list", "acelerators"], "accelerators"),
+        (["list", "acelerators"], "did you mean 'accelerators'?"),
     ],
 )
 def test_wrong_usage_ends_with_2_and_the_nearest_name(args: list[str], said: str) -> None:

@@ -55,6 +55,11 @@ def test_every_kind_of_run_has_a_whole_page(name: str) -> None:
     assert ">nan" not in page
 
 
+def test_the_slowest_of_a_mean_curve_is_no_request() -> None:
+    assert "a replication&#39;s slowest on average" in text("replicated")
+    assert "slowest on average" not in text("plain")
+
+
 def test_an_interval_from_0_is_drawn_on_an_axis_that_has_none() -> None:
     summary = copy.deepcopy(summarise(run("plain")))
     summary["metrics"]["ttft_s"]["interval"]["p50"] = {"low": 0.0, "high": 1.0, "method": ""}

@@ -84,11 +84,12 @@ def cdf(summary: dict[str, Any], name: str) -> Iterator[Chart]:
     drawn = axis(x, unit)
     intervals = _intervals(metric, scale, x[0] if drawn.log else 0.0)
     series = [Series(label, x, y, "line", BLUE), *intervals, *_bound(summary, name, scale)]
+    slowest = "the slowest" if summary["replications"] == 1 else "a replication's slowest on average"
     yield Chart(
         f"cdf-{name[:-2]}",
         f"{label}: {DEFINITIONS[name]}",
         f"Half of them within {number(metric['p50'], scale)} {unit}, 99 % within "
-        f"{number(metric['p99'], scale)}, the slowest {number(values[-1], scale)} {unit}.",
+        f"{number(metric['p99'], scale)}, {slowest} {number(values[-1], scale)} {unit}.",
         drawn,
         Axis("% of samples", ends=(0.0, 102.0)),
         tuple(series),
