@@ -21,15 +21,18 @@ MAX_STEPS = 4_000
 Case = dict[str, Any]
 
 
-def compare(case: Case, stages: int, chunks_in_flight: bool) -> str:
-    """The first difference of either way of planning, of a case without loads or sends; nothing if none."""
+def compare(case: Case, stages: int, rules: dict[str, bool]) -> str:
+    """The first difference of either way of planning, of a case without loads or sends; nothing if none.
+
+    rules: those of other releases, as in Rules.
+    """
     case = case | {"config": case["config"] | {"kv_role": None}}
     try:
-        expected = reference_pipeline.run(case, stages, chunks_in_flight, MAX_STEPS)
+        expected = reference_pipeline.run(case, stages, rules, MAX_STEPS)
     except OverflowError:
         return ""
     made, load = (
-        _scenario(case["config"], stages, chunks_in_flight),
+        _scenario(case["config"], stages, rules),
         _load(case["requests"], case["config"]["max_model_len"]),
     )
     names = [row["id"] for row in _in_order(case["requests"])]
@@ -48,10 +51,10 @@ def _in_order(rows: list[Case]) -> list[Case]:
     return sorted(rows, key=lambda row: int(row["arrival_step"]))
 
 
-def _scenario(config: Case, stages: int, chunks_in_flight: bool) -> Resolved:
+def _scenario(config: Case, stages: int, rules: dict[str, bool]) -> Resolved:
     made = scenario(step_s=stages * STAGE_S)
     args = engine_args(config)
-    args = replace(args, rules=replace(args.rules, chunks_in_flight=chunks_in_flight))
+    args = replace(args, rules=replace(args.rules, **rules))
     pool = replace(made.fleet.pools[0], engine=args)
     return staged(replace(made, fleet=replace(made.fleet, pools=(pool,))), stages)
 

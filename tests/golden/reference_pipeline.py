@@ -33,12 +33,12 @@ STEP = (
 )  # fmt: skip
 
 
-def run(case: dict[str, Any], stages: int, chunks_in_flight: bool, max_steps: int) -> Line:
+def run(case: dict[str, Any], stages: int, rules: dict[str, bool], max_steps: int) -> Line:
     """A case ({config, requests}); a stage takes STAGE_S for each step, arrivals count in the same unit.
 
     Raises OverflowError after max_steps.
     """
-    engine = new_engine(case["config"], stages, chunks_in_flight)
+    engine = new_engine(case["config"], stages, **rules)
     asynchronous = bool(case["config"]["async_scheduling"])
     rows = sorted(case["requests"], key=lambda row: int(row["arrival_step"]))
     coming = deque((row["arrival_step"] * STAGE_S, new_request(row, i)) for i, row in enumerate(rows))

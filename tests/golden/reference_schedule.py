@@ -72,10 +72,11 @@ def _place(engine: Engine, plan: Plan, request: Request, count: int, index: int)
         if _is_kept_by_its_batch(engine, victim):
             return index, False
         place = engine.running.index(victim)
-        index -= place < index
+        served = any(request is victim for request, _ in plan.scheduled)
+        index -= place < index and (served or not engine.preempted_ends_scan)
         _preempt(engine, plan, victim)
         if victim is request:
-            return index, engine.config["policy"] == "priority"
+            return index, engine.config["policy"] == "priority" and not engine.preempted_ends_scan
     _allocate(engine, request, request.computed + count, [])
     plan.scheduled.append((request, count))
     plan.budget -= count

@@ -81,13 +81,14 @@ class Engine:
     kept_back: list[tuple[int, list[Block]]] = field(default_factory=list)  # batch number, blocks
     stages: int = 1
     chunks_in_flight: bool = True  # whether a prompt may be in several batches (R75)
+    preempted_ends_scan: bool = False  # older releases: so it does under every policy (R15)
     number: int = 0  # of this call of schedule(), also of one that schedules nobody
 
 
-def new_engine(config: dict[str, Any], stages: int = 1, chunks_in_flight: bool = True) -> Engine:
-    """An empty engine of a recorded configuration."""
+def new_engine(config: dict[str, Any], stages: int = 1, **rules: bool) -> Engine:
+    """An empty engine of a recorded configuration; rules: of other releases, as fields of Engine."""
     pool = new_pool(config["block_size"], config["num_gpu_blocks"], config["enable_prefix_caching"])
-    return Engine(config, pool, stages=stages, chunks_in_flight=chunks_in_flight)
+    return Engine(config, pool, stages=stages, **rules)
 
 
 def new_request(row: dict[str, Any], order: int) -> Request:
