@@ -31,7 +31,7 @@ def limits(
     """Of each pool, over the whole run. transfer: None where nothing is handed over."""
     recorder.flush_steps()
     recorder.flush_requests()
-    sent = recorder.sent_s[~np.isnan(recorder.sent_s)]
+    sent = recorder.sent_s[recorder.sent_s <= elapsed_s]  # a run that is cut short does no work of later ones
     times = Times(float(np.ptp(sent)) if len(sent) else 0.0, elapsed_s)
     found, first = {}, 0
     for pool in priced:

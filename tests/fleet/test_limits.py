@@ -106,6 +106,17 @@ def test_an_overloaded_fleet_serves_as_much_as_its_load_says(prompt: int, output
     assert "saturated at" in summary["verdict"]["limits"]["serve"]
 
 
+def test_a_run_that_is_cut_short_has_the_load_of_what_it_saw() -> None:
+    """Half of the arrivals in half of the time, not in all of it."""
+    load = poisson(200.0, 4000, 128, 20)
+    whole, half = (
+        simulate(scenario(step_s=0.01, run={"duration_s": until}), load=load).limits[0]["serve"].load
+        for until in (None, 10.0)
+    )
+    assert whole is not None
+    assert half == pytest.approx(whole, rel=0.1)
+
+
 def test_the_link_of_a_disaggregated_fleet_can_be_what_binds() -> None:
     path = "scenarios/rag-disaggregated.yaml"
     slow = ["workload.limit=400", "fleet.transfer.bandwidth=300 MB/s"]
