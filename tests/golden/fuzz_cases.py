@@ -33,6 +33,7 @@ PROFILES: dict[str, frozenset[str]] = {
     "pd-async": frozenset({"loads", "async", "tight", "stop"}),
     "echo": frozenset({"echo", "tight"}),
     "echo-priority": frozenset({"echo", "priority", "tight"}),
+    "echo-kept": frozenset({"echo", "connector", "async", "tight"}),
     "starved": frozenset({"starved", "echo", "async"}),
     "starved-turns": frozenset({"starved", "turns", "async", "tight"}),
     "undone": frozenset({"priority", "turns", "async", "tight"}),

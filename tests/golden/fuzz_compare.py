@@ -53,7 +53,7 @@ def _new_replay(case: dict[str, Any], exact: bool) -> Replay:
     replay = Replay(case, exact)
     for request in replay.to_come:
         if replay.name(request) in case.get("private", ()):
-            request.pieces, request.output_segment = (), 0
+            request.pieces, request.output_segment, request.findable = (), 0, False
     return replay
 
 

@@ -1,6 +1,6 @@
 """Random cases: the simulator's scheduler against the reference, every step and every invariant (R99).
 
-`pytest -m slow tests/golden` runs 1,000 cases of each profile (28,000); SIM_FUZZ_CASES sets another number,
+`pytest -m slow tests/golden` runs 1,000 cases of each profile (29,000); SIM_FUZZ_CASES sets another number,
 SIM_FUZZ_FROM_SEED other seeds.
 """
 
