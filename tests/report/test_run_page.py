@@ -26,6 +26,7 @@ from simulator.report.run.roof import steps
 from simulator.report.run.slo import breaking
 from simulator.report.run.source import course, of_run
 from simulator.report.run_folder import keep
+from simulator.report.terminal import number
 from simulator.results.folder import write_table
 from simulator.results.run import RunResult
 from simulator.results.summary import summarise
@@ -58,6 +59,12 @@ def test_every_kind_of_run_has_a_whole_page(name: str) -> None:
 def test_the_slowest_of_a_mean_curve_is_no_request() -> None:
     assert "a replication&#39;s slowest on average" in text("replicated")
     assert "slowest on average" not in text("plain")
+
+
+def test_rates_are_said_of_the_time_that_they_are_of() -> None:
+    queue = summarise(run("plain"))["saturation"]
+    said = f"{number(queue['offered_per_s'])} requests/s arrive, {number(queue['served_per_s'])} are served"
+    assert f"{said} in the second half of the arrivals." in text("plain")
 
 
 def test_an_interval_from_0_is_drawn_on_an_axis_that_has_none() -> None:

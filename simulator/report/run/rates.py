@@ -37,8 +37,8 @@ def requests(source: Source, course: Course) -> Chart:
         source,
         course,
         ("requests", "Requests per second", "requests/s"),
-        f"{number(rates['offered_per_s'])} requests/s arrive, {number(rates['served_per_s'])} are served, of "
-        "the whole run.",
+        f"{number(rates['offered_per_s'])} requests/s arrive, {number(rates['served_per_s'])} are served "
+        "in the second half of the arrivals.",
         lines,
         "Requests sent, and requests that came to any end, in each slice of time / its width.",
     )
