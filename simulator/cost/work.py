@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
+from simulator.units import on_grid
+
 
 class Work(NamedTuple):
     """One engine step.
@@ -64,3 +66,9 @@ class CostModel(Protocol):
     def decode_line(self, decodes: int, context_sum: int) -> Line: ...
 
     def explain(self, work: Work) -> list[OpCost]: ...
+
+
+def decodes_alone_s(cost: CostModel, work: Work) -> float:
+    """How long a step of the work's decodes without its chunks would take: seconds, on the time grid."""
+    line = cost.decode_line(work.decodes, work.context_sum)
+    return on_grid(line.base_s + line.per_token_s * work.context_sum)

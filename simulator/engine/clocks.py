@@ -12,6 +12,9 @@ from simulator.engine.request import Request
 from simulator.engine.step import NOBODY, Step
 from simulator.units import on_grid
 
+Gaps = list[tuple[float, int, float]]
+"""As Recorder.gaps: those of a step belong to it by its start."""
+
 
 class Clocks:
     """stretch_s: what chunks of others have added to decodes so far, stretching_s: in the step that runs.
@@ -23,7 +26,7 @@ class Clocks:
 
     __slots__ = ("gaps", "left_before", "pauses", "returning", "stretch_s", "stretching_s", "wasted")
 
-    def __init__(self, gaps: list[tuple[float, int, float]]) -> None:
+    def __init__(self, gaps: Gaps) -> None:
         self.gaps = gaps
         self.stretch_s = self.stretching_s = 0.0
         self.wasted = 0
@@ -51,21 +54,13 @@ class Clocks:
     def share(self, step: Step, length: float) -> None:
         """Whose time a mixed step was: its length by tokens, and what it cost those that only decode."""
         self.stretch_s += self.stretching_s
-        tokens = step.decodes + sum(size for size, _ in step.chunks)
-        for request, (size, _) in zip(step.requests, step.chunks):
-            if request.first_token_s != request.first_token_s:
-                request.own_s += on_grid(length * size / tokens)
+        share_own(step, length)
 
     def first_tokens(self, step: Step, run_s: float, now: float) -> None:
         """The step's finals have a token: the first one, or the next one after a preemption."""
         for request in step.finals:
             request.stretch_mark_s = self.stretch_s
-            request.last_token_s, before = now, request.last_token_s
-            if request.first_token_s == request.first_token_s:
-                request.paused_s += now - before
-                self.gaps.append((now - before, 1, run_s))
-            else:
-                request.first_token_s = now
+            token_of_prefill(request, run_s, now, self.gaps)
 
     def interrupted(self, step: Step, batch: Batch, now: float) -> None:
         """Decoding requests preempted or left out got their last token now, unless they were left out
@@ -105,3 +100,21 @@ class Clocks:
             self.gaps.extend(self.pauses.gaps(length, run_s, now))
         self.returning = NOBODY
         self.wasted = 0
+
+
+def share_own(step: Step, length: float) -> None:
+    """Of a step with chunks: its length goes by tokens to those who have no first token yet."""
+    tokens = step.decodes + sum(size for size, _ in step.chunks)
+    for request, (size, _) in zip(step.requests, step.chunks):
+        if request.first_token_s != request.first_token_s:
+            request.own_s += on_grid(length * size / tokens)
+
+
+def token_of_prefill(request: Request, start: float, now: float, gaps: Gaps) -> None:
+    """Its last chunk ends, in a step since `start`: its first token, or the next one after a preemption."""
+    request.last_token_s, before = now, request.last_token_s
+    if request.first_token_s == request.first_token_s:
+        request.paused_s += now - before
+        gaps.append((now - before, 1, start))
+    else:
+        request.first_token_s = now

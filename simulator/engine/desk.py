@@ -21,15 +21,14 @@ class Engine(Protocol):
 
     arriving: those who came, or whose KV came, and whom no plan has seen; released: those whose KV was read;
     unseen: since the last plan something happened that the next one may use; waiting_tokens: to be computed
-    before the first tokens of those who wait; outstanding: requests that have not ended here. computing(step,
-    length, now): is told of each step with prompts in it when it starts, if anybody wants to know.
+    before the first tokens of those who wait; outstanding: requests that have not ended here. ended(engine,
+    request, now): is told of each that does.
     """
 
     arriving: list[Request]
     batch: Batch
     begin_load: Callable[[Engine, Request, int, float], None] | None
-    computing: Callable[[Step, float, float], None] | None
-    copy_s: float
+    ended: Callable[[Engine, Request, float], None]
     index: int
     name: str
     outstanding: int
@@ -58,6 +57,8 @@ class Engine(Protocol):
     def stop(self, now: float) -> None: ...
 
     def inside(self) -> Iterator[Request]: ...
+
+    def report_steps(self, computing: Callable[[Step, float, float], None]) -> None: ...
 
 
 def announce(engine: Engine, request: Request) -> None:
@@ -139,6 +140,16 @@ def next_poll_s(last_s: float, now: float) -> float:
     """
     ticks = (now - last_s) // POLL_S + 1
     return max(last_s + ticks * POLL_S, now)
+
+
+def left(engine: Engine, request: Request, now: float) -> None:
+    """A request has ended here."""
+    engine.outstanding -= 1
+    engine.waiting_tokens -= request.counted
+    engine.unseen = True
+    if engine.watchers:
+        tell(engine)
+    engine.ended(engine, request, now)
 
 
 def tell(engine: Engine) -> None:

@@ -11,13 +11,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from simulator.engine.batch import Batch
+from simulator.engine.clocks import Gaps, token_of_prefill
 from simulator.engine.lane import Lane
 from simulator.engine.request import NEVER, Request
 from simulator.engine.step import Step
-from simulator.units import on_grid
-
-Gaps = list[tuple[float, int, float]]
-"""As Recorder.gaps: those of a step belong to it by its start."""
 
 
 class Returning:
@@ -96,22 +93,9 @@ def decoded(
             back.request.stretch_mark_s = lane.stretch_s
 
 
-def share(step: Step, length: float) -> None:
-    """Whose time a step with chunks was; length: by how much it moved the end of the work on."""
-    tokens = step.decodes + sum(size for size, _ in step.chunks)
-    for request, (size, _) in zip(step.requests, step.chunks):
-        if request.first_token_s != request.first_token_s:
-            request.own_s += on_grid(length * size / tokens)
-
-
 def first_tokens(lane: Lane, step: Step, start: float, now: float, gaps: Gaps) -> None:
     """The step's finals have a token: the first one, or the next one after a preemption."""
     for request in step.finals:
         here = request.lane is lane and request.since >= 0
         request.stretch_mark_s = lane.stretch_s if here else NEVER
-        request.last_token_s, before = now, request.last_token_s
-        if request.first_token_s == request.first_token_s:
-            request.paused_s += now - before
-            gaps.append((now - before, 1, start))
-        else:
-            request.first_token_s = now
+        token_of_prefill(request, start, now, gaps)

@@ -14,10 +14,12 @@ from simpy import Environment
 from simpy.events import Event, EventPriority
 
 from simulator.cost.lock_step import DUMMY, Pace, Together
-from simulator.cost.work import Work
+from simulator.cost.work import Line, Work
 from simulator.engine.events import START, Alarm
-from simulator.engine.leap import boundary
+from simulator.engine.executor import Executor
+from simulator.engine.leap import repeats
 from simulator.engine.replica import Replica
+from simulator.engine.step import Step
 from simulator.units import GRID_S, on_grid
 
 
@@ -46,7 +48,7 @@ class Group:
         self.busy: list[Replica] = []
         self.pace: Pace | None = None
         for rank in ranks:
-            rank.group = self
+            rank.executor.group = self
 
     def wait_s(self, now: float) -> float:
         """Until when a rank without work can plan: to the end of the dummy batch that it runs, if any."""
@@ -66,66 +68,67 @@ class Group:
             return
         self.running = False
         self.end_s = now
-        self.steps += self.busy[0].repeat
+        self.steps += self.busy[0].executor.repeat
         for rank in self.ranks:
-            if rank.step is None and (rank.arriving or rank.released):
+            if rank.executor.step is None and (rank.arriving or rank.released):
                 rank.look()
 
     def cut(self, now: float) -> None:
         """A leap ends at the first boundary from now on: a rank has something to plan for then."""
-        first = self.busy[0]
-        anchor = first.anchor
-        if first.repeat == 1 or anchor is None:
+        first = self.busy[0].executor
+        if first.repeat == 1 or first.anchor is None:
             return
-        j = boundary(anchor, first.repeat, first.start_s, first.end_s, now)
+        j = first.boundary(now)
         if j < first.repeat:
             for rank in self.busy:
-                rank.leap(j, now)
+                rank.executor.leap(j, now)
 
     def _launch(self, event: Event) -> None:
         self.launching = False
         now = self.env.now
         self.steps = 0 if self._paused(now) else self.steps + self._dummies(now)
-        before, self.busy = self.busy, [rank for rank in self.ranks if rank.step is not None]
-        works = [DUMMY if rank.step is None else rank.step.work() for rank in self.ranks]
+        before, self.busy = self.busy, [rank for rank in self.ranks if rank.executor.step is not None]
+        steps = [rank.executor.step for rank in self.ranks]
+        works = [DUMMY if step is None else step.work() for step in steps]
         self.running = True
         if any(work.chunks for work in works):
             self.pace = None
             self._once(works)
             return
-        if before != self.busy or self._over() or any(rank.changed for rank in self.busy):
+        if before != self.busy or self._over() or any(_changed(rank.executor) for rank in self.busy):
             self._set_pace(works)
         repeat = self._repeats()
         for rank in self.busy:
-            rank.leap(repeat, now)
+            rank.executor.leap(repeat, now)
 
     def _once(self, works: list[Work]) -> None:
         """A step with a prefill on some rank."""
         prices = self.cost.price(works)
         length = on_grid(prices[0].seconds)
         for rank, work, price in zip(self.ranks, works, prices):
-            if rank.step is not None:
-                rank.run(rank.step, work, price, length)
+            step = rank.executor.step
+            if step is not None:
+                rank.executor.once(step, work, price, length)
 
     def _over(self) -> bool:
         """Whether the pace has to be found anew."""
-        anchor = self.busy[0].anchor
+        anchor = self.busy[0].executor.anchor
         return self.pace is None or anchor is None or anchor.steps >= self.pace.steps
 
     def _set_pace(self, works: list[Work]) -> None:
         """From now on only decodes: the slowest rank's line is everybody's."""
         self.pace, lines = self.cost.pace(works)
         for rank, line in zip(self.ranks, lines):
-            if rank.step is not None:
-                rank.keep_pace(rank.step, line, self.pace)
+            if rank.executor.step is not None:
+                _keep_pace(rank.executor, rank.executor.step, line, self.pace)
 
     def _repeats(self) -> int:
         """How often the step comes before anything changes on any rank."""
-        anchor = self.busy[0].anchor
+        anchor = self.busy[0].executor.anchor
         assert anchor is not None and self.pace is not None
         if any(rank.arriving or rank.released for rank in self.ranks):
             return 1
-        return min(self.pace.steps - anchor.steps, *(rank.unchanging() for rank in self.busy))
+        return min(self.pace.steps - anchor.steps, *map(_unchanging, self.busy))
 
     def _paused(self, now: float) -> bool:
         """Whether they have asked one another since the last step with work in it, and nobody had any."""
@@ -139,3 +142,29 @@ class Group:
 
 def _units(seconds: float) -> int:
     return round(seconds / GRID_S)
+
+
+def _changed(executor: Executor) -> bool:
+    """Whether what a rank has planned does not go on from its steps before."""
+    step, anchor = executor.step, executor.anchor
+    if step is None or anchor is None:
+        return True
+    return anchor.decodes != step.decodes or bool(step.preempted or step.resumed)
+
+
+def _unchanging(rank: Replica) -> int:
+    """How often the decode-only step that it has planned comes before anything changes on this rank."""
+    step, anchor = rank.executor.step, rank.executor.anchor
+    assert step is not None and anchor is not None
+    return repeats(rank.batch, step.index, anchor) if rank.executor.unchanging(step, rank.unseen) else 1
+
+
+def _keep_pace(executor: Executor, step: Step, line: Line, pace: Pace) -> None:
+    """From this decode-only step on, whose own line it is, a rank's steps are as long as its group's."""
+    anchor = executor.begin(step, line._replace(base_s=pace.base_s, per_token_s=pace.per_token_s))
+    anchor.pace_decodes, anchor.pace_context = pace.decodes, pace.context_sum
+    own = line.base_s + line.per_token_s * step.context_sum
+    first = pace.base_s + pace.per_token_s * pace.context_sum - own
+    more = pace.per_token_s * pace.decodes - line.per_token_s * step.decodes
+    if first >= 0 and first + more * (pace.steps - 1) >= 0:
+        anchor.slower_s = (first, more)

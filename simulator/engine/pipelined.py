@@ -15,9 +15,10 @@ from simpy import Environment
 from simpy.events import Event, EventPriority
 
 from simulator.cost.pipeline import Passage, Split
-from simulator.cost.work import CostModel, Work
+from simulator.cost.work import CostModel, decodes_alone_s
 from simulator.engine import desk, lane_clocks, lanes, stuck, turns
 from simulator.engine.batch import Batch
+from simulator.engine.clocks import share_own
 from simulator.engine.complete import complete
 from simulator.engine.desk import Engine
 from simulator.engine.events import FINISH, PLAN, Alarm
@@ -27,7 +28,6 @@ from simulator.engine.rows import mixed_row, stage_rows
 from simulator.engine.step import Step
 from simulator.engine.tandem import Flight, Tandem
 from simulator.results.record import Recorder
-from simulator.units import on_grid
 
 Plan = Callable[[Batch, bool], Step]
 
@@ -40,7 +40,7 @@ class Pipelined:
     """
 
     __slots__ = (
-        "alarm", "arriving", "batch", "begin_load", "computing", "copy_s", "cost", "depth", "drought",
+        "alarm", "arriving", "batch", "begin_load", "computing", "cost", "depth", "drought",
         "due", "end_s", "ended", "env", "exact", "finish_first", "flights", "free", "index", "lanes", "name",
         "outstanding", "plan", "plan_last", "recorder", "released", "role", "split", "steps", "tandem",
         "totals", "unseen", "waiting_tokens", "watchers",
@@ -82,7 +82,7 @@ class Pipelined:
         self.watchers: list[Callable[[int], None]] = []
         self.alarm: Event | None = None
         self.due = self.unseen = False
-        self.end_s = self.copy_s = 0.0
+        self.end_s = 0.0
         self.outstanding = self.waiting_tokens = self.steps = self.totals = 0
         self.drought = stuck.Drought()
         self.lanes = [Lane(batch.args.block_size) for _ in range(stages)]
@@ -140,6 +140,10 @@ class Pipelined:
         """The run ends here: what is in flight was not done."""
         self.flights.clear()
 
+    def report_steps(self, computing: Callable[[Step, float, float], None]) -> None:
+        """computing(step, length, now) is told of each step with prompts in it when it starts."""
+        self.computing = computing
+
     def inside(self) -> Iterator[Request]:
         """Requests that have not ended here."""
         for request in self.batch.running:
@@ -182,7 +186,7 @@ class Pipelined:
         self.totals += step.totals
         self.end_s = now
         if step.chunks:
-            lane_clocks.share(step, now - flight.moves_s)
+            share_own(step, now - flight.moves_s)
         if step.decodes:
             times = (flight.start_s, now, flight.own_s)
             lane_clocks.decoded(lane, step, times, flight.returning, gaps)
@@ -195,16 +199,11 @@ class Pipelined:
         self.recorder.stage_runs.extend(stage_rows(self.index, flight.stages, flight.moves_s, row))
 
     def _end(self, request: Request, now: float) -> None:
-        self.outstanding -= 1
-        self.waiting_tokens -= request.counted
-        self.unseen = True
         if request.counted == 0:
             lane_clocks.stop(request)
         if request.since >= 0 and request.lane is not None:
             request.lane.wasted += 1
-        if self.watchers:
-            desk.tell(self)
-        self.ended(self, request, now)
+        desk.left(self, request, now)
 
     # ── steps are planned ─────────────────────────────────────────────────────────────────────────
 
@@ -265,7 +264,7 @@ class Pipelined:
         flight.price = self.cost.price(work)
         flight.used = batch.cache.total - batch.cache.free
         passage = self.split(work, flight.price.seconds)
-        flight.own_s = self._alone(work) if work.decodes and work.chunks else _sum(passage)
+        flight.own_s = decodes_alone_s(self.cost, work) if work.decodes and work.chunks else _sum(passage)
         before_s = self.tandem.free_s[-1]
         flight.stages = self.tandem.enter(passage, max(now, lane.end_s))
         flight.start_s, flight.end_s = flight.stages[0][0], flight.stages[-1][1]
@@ -282,11 +281,6 @@ class Pipelined:
         assert tell is not None
         alarm = Alarm(self.env, lambda event: tell(flight.step, length, self.env.now))
         self.env.schedule(alarm, self.plan_last, flight.start_s - now)
-
-    def _alone(self, work: Work) -> float:
-        """How long its decodes alone would take through an empty pipeline."""
-        line = self.cost.decode_line(work.decodes, work.context_sum)
-        return on_grid(line.base_s + line.per_token_s * work.context_sum)
 
 
 def _sum(passage: Passage) -> float:

@@ -186,8 +186,9 @@ def _give_host_memory(replicas: list[Engine], model: ModelSpec, spec: PoolSpec) 
     token_bytes = memory.kv_bytes_per_token_per_rank(model, spec.layout, spec.engine)
     block_bytes = token_bytes * spec.engine.block_size
     for replica in replicas:
+        assert isinstance(replica, Replica), "planners that swap have no pipelines"
         replica.batch.host_free = int(spec.engine.swap_space // block_bytes)
-        replica.copy_s = block_bytes / spec.accelerator.pcie_bytes_per_s
+        replica.executor.copy_s = block_bytes / spec.accelerator.pcie_bytes_per_s
 
 
 HANDED = Plugin("least_requests")

@@ -134,7 +134,7 @@ class Fleet:
         for replica in replicas:
             replica.begin_load = self._load
             if streams and replica.role == "prefill":
-                replica.computing = self._computing
+                replica.report_steps(self._computing)
 
     def send(self, request: Request, now: float) -> None:
         """A request from outside."""
