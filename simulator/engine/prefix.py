@@ -244,8 +244,9 @@ class PrefixCache:
             self._settle(node)
 
     def keep_order(self) -> None:
-        """Register what those have written who generate the same piece, after each step of a pipeline: lanes
-        have no common pace that would tell later whose copy came first (R54).
+        """Register what those have written who generate the same piece, where their pace would not tell
+        later whose copy came first (R54): after each step of a pipeline, whose lanes have none, and before
+        each plan that is made ahead, since of who was left out one token more is known (R53).
         """
         for node in self.twins:
             self._settle(node)

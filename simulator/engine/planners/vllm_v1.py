@@ -22,6 +22,8 @@ def plan(batch: Batch, exact: bool = False) -> Step:
     use totals.
     """
     k, args = batch.step, batch.args
+    if args.async_scheduling:
+        batch.cache.keep_order()
     if k in batch.leaves:
         decoding.leave(batch, k)
     step = Step(k)
