@@ -32,9 +32,12 @@ def ctrl_c(*_: object) -> None:
     os.kill(os.getpid(), signal.SIGINT)
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def handlers() -> Iterator[None]:
+    """As in a terminal: under nohup, or behind a shell's &, the tests themselves would ignore Ctrl-C."""
     before = {number: signal.getsignal(number) for number in interrupt.SIGNALS}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
