@@ -24,6 +24,7 @@ from simulator.cost import efficiency, rows
 from simulator.cost.ops import Op
 from simulator.study import kernel_tables
 from simulator.study.kernel_tables import Group
+from simulator.study.stray_rows import stray
 
 Array = NDArray[np.float64]
 MOST = 2.0  # an efficiency beyond the datasheet's is operands in the cache, and no more than this
@@ -172,10 +173,12 @@ def pack(groups: list[Group]) -> dict[str, NDArray[Any]]:
     arrays: dict[str, NDArray[Any]] = {}
     for name, parts in sorted(kernels.items()):
         shapes = np.hstack([_shapes(part) for part in parts])
+        seconds = np.concatenate([part.seconds for part in parts])
         order = np.lexsort(shapes[::-1])
-        seconds = np.concatenate([part.seconds for part in parts])[order]
+        if name.startswith("mla"):
+            order = order[~stray(shapes, seconds)[order]]
         arrays[f"{name}/shapes"] = shapes[:, order].astype(np.uint16 if shapes.max() < 1 << 16 else np.uint32)
-        arrays[f"{name}/seconds"] = np.round(np.log2(seconds * 1e6) * pool.STEPS).astype(np.int16)
+        arrays[f"{name}/seconds"] = np.round(np.log2(seconds[order] * 1e6) * pool.STEPS).astype(np.int16)
     return arrays
 
 
