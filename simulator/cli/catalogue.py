@@ -145,7 +145,7 @@ def _print(details: dict[str, Any], quiet: bool) -> None:
         own = sources.get(key, common)
         source = f"  [{own}]" if own != common else ""
         click.echo(f"  {key.ljust(width)}  {_shown(value)}{source}")
-    for key in sources.keys() - details.keys() - {"name", "source"}:
+    for key in sorted(sources.keys() - details.keys() - {"name", "source"}):
         click.echo(f"  {key.ljust(width)}  {sources[key]}")
     if common:
         click.echo(f"  {'source'.ljust(width)}  {common}")

@@ -164,7 +164,7 @@ def _options(module: ModuleType, given: dict[str, Any]) -> Any:
     """The format's Options from a mapping: its keys known, its values of the defaults' types."""
     known = {f.name: f.default for f in fields(module.Options)}
     wrong = [unknown("format_options", "option", name, known) for name in given if name not in known]
-    for name in given.keys() & known.keys():
+    for name in [name for name in given if name in known]:
         if type(given[name]) is not type(known[name]):
             allowed = f"as {known[name]!r}"
             wrong.append(Problem(f"format_options.{name}", f"{given[name]!r} is of the wrong type", allowed))

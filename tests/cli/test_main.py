@@ -192,6 +192,21 @@ def test_show_gives_every_figure_a_source(name: str) -> None:
     assert "source" in done.stdout or "about" in done.stdout
 
 
+def test_show_prints_the_same_whatever_strings_hash_to() -> None:
+    """The lines behind the figures of an L40S once came in the order of a set."""
+    code = "from simulator import cli; cli.execute(['show', 'l40s'])"
+    seen = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in "1346"
+    }
+    assert len(seen) == 1
+
+
 def test_show_offers_the_nearest_name() -> None:
     done = sim("show", "h100-sxmm")
     assert done.returncode == errors.BAD_INPUT
