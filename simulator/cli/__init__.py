@@ -102,7 +102,7 @@ def main(args: Sequence[str] | None = None) -> None:
     from simulator.interrupt import end_as_interrupted
 
     end_as_interrupted()
-    sys.stdout = Output(sys.stdout) if sys.stdout else open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  # for good
+    sys.stdout = Output(sys.stdout) if sys.stdout else open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  # open until the end
     sys.stderr = sys.stderr or sys.stdout
     code = execute(args)
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import accumulate
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from simulator.cost import ops
 from simulator.cost.fixed import FixedCost
@@ -98,7 +98,3 @@ class Cycle:
     def explain(self, work: Work) -> list[OpCost]:
         """Of a step alone, through all stages."""
         return self.cost.explain(work)
-
-    @property
-    def provenance(self) -> Any:
-        return getattr(self.cost, "provenance")  # noqa: B009  # not in the protocol

@@ -125,9 +125,9 @@ class Pool:
 
     def _look(self, found: dict[int, Any]) -> None:
         """Waits a moment for results. Raises what a worker raised, unless all were told to end."""
-        busy = {worker.pipe: worker for worker in self.workers if worker.number is not None}
-        for pipe in wait(list(busy), LOOK_S):
-            worker = busy[pipe]  # type: ignore[index]  # wait gives back what it was given
+        busy = [worker for worker in self.workers if worker.number is not None]
+        ready = wait([worker.pipe for worker in busy], LOOK_S)
+        for worker in [worker for worker in busy if worker.pipe in ready]:
             number = worker.number
             kind, value = worker.heard()
             if kind == DONE:
@@ -136,7 +136,7 @@ class Pool:
             elif kind == FAILED and self.deadline is None:
                 raise value
         if self.watch is not None:
-            self.watch([worker.moment for worker in busy.values() if worker.moment is not None])
+            self.watch([worker.moment for worker in busy if worker.moment is not None])
 
     def _stop(self) -> None:
         self.deadline = time.monotonic() + GRACE_S

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,8 +17,8 @@ from simulator.scenario.resolved import Layout
 RANKS = 4
 
 
-def together(**changes: object) -> LockStep:
-    found = cost("qwen3-30b-a3b", layout=Layout(1, 1, RANKS, True), **changes)  # type: ignore[arg-type]
+def together(**changes: Any) -> LockStep:
+    found = cost("qwen3-30b-a3b", layout=Layout(1, 1, RANKS, True), **changes)
     assert isinstance(found, DataParallel)
     return found.together
 

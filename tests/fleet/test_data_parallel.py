@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import cast
 
 import numpy as np
 import pytest
@@ -10,8 +11,9 @@ from ranks import ranked
 from runs import poisson, scenario
 
 from simulator.cost.work import Work
+from simulator.engine.request import Request
 from simulator.fleet.build import price
-from simulator.fleet.pool import Pool
+from simulator.fleet.pool import Pool, Target
 from simulator.fleet.routers.vllm_balancer import Options, make
 from simulator.results.run import RunResult
 from simulator.scenario.resolved import Plugin, Resolved
@@ -98,6 +100,13 @@ class Rank:
         return self.use
 
 
+ANYBODY = Request(0, 0.0, 1, 1)
+
+
+def pool_of(ranks: list[Rank], view_delay_s: float = 0.0) -> Pool:
+    return Pool("test", cast(list[Target], ranks), view_delay_s)
+
+
 @pytest.mark.parametrize(
     ("rule", "ranks", "chosen"),
     [
@@ -110,17 +119,17 @@ class Rank:
 def test_the_balancer_weighs_as_vllm_does(
     rule: str, ranks: list[tuple[int, int, float]], chosen: int
 ) -> None:
-    pool = Pool("test", [Rank(*rank) for rank in ranks])  # type: ignore[list-item]
+    pool = pool_of([Rank(*rank) for rank in ranks])
     router = make(pool, Options(rule), np.random.default_rng(0))
-    assert router.choose(None, 0.0) == chosen  # type: ignore[arg-type]
+    assert router.choose(ANYBODY, 0.0) == chosen
 
 
 def test_between_two_counts_the_balancer_counts_what_it_sends() -> None:
-    pool = Pool("test", [Rank(0, 1, 0.0), Rank(0, 0, 0.0), Rank(0, 0, 0.0)], 0.1)  # type: ignore[list-item]
+    pool = pool_of([Rank(0, 1, 0.0), Rank(0, 0, 0.0), Rank(0, 0, 0.0)], 0.1)
     queues = make(pool, Options("queues"), np.random.default_rng(0))
-    assert [queues.choose(None, 0.01 * i) for i in range(4)] == [1, 2, 0, 1]  # type: ignore[arg-type]
+    assert [queues.choose(ANYBODY, 0.01 * i) for i in range(4)] == [1, 2, 0, 1]
     inflight = make(pool, Options("inflight"), np.random.default_rng(0))
-    assert [inflight.choose(None, 0.0) for _ in range(5)] == [1, 2, 2, 0, 1]  # type: ignore[arg-type]
+    assert [inflight.choose(ANYBODY, 0.0) for _ in range(5)] == [1, 2, 2, 0, 1]
 
 
 def test_ranks_of_dense_models_that_tell_nothing_take_turns() -> None:

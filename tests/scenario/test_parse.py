@@ -157,6 +157,7 @@ def test_a_large_file_is_not_read(tmp_path: Path) -> None:
 
 def test_an_endless_file_is_not_read_to_its_end() -> None:
     if not Path("/dev/zero").exists():
+        # what is tested is a device that never ends, and not every system has one
         pytest.skip("no /dev/zero on this system")
     with pytest.raises(InputError, match="too large"):
         read(Path("/dev/zero"), "zero.yaml")
