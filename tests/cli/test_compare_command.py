@@ -26,19 +26,15 @@ def fewer(tmp_path: Path) -> Path:
     return path
 
 
+def command(fewer: Path, replications: int, out: Path) -> list[str]:
+    asked = ["compare", str(SCENARIO), str(fewer), *SMALL]
+    return [*asked, "--replications", str(replications), "--out", str(out)]
+
+
 def test_it_prints_a_screen_and_writes_a_folder(
     fewer: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    asked = [
-        "compare",
-        str(SCENARIO),
-        str(fewer),
-        *SMALL,
-        "--replications",
-        "3",
-        "--out",
-        str(tmp_path / "r"),
-    ]
+    asked = command(fewer, 3, tmp_path / "r")
     assert cli.execute(asked) == errors.OK
     out, err = capsys.readouterr()
     assert out.startswith("fewer against poisson: TTFT p99 ")
@@ -60,16 +56,7 @@ def test_it_prints_a_screen_and_writes_a_folder(
 def test_json_is_the_document_and_where_it_lies(
     fewer: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    asked = [
-        "compare",
-        str(SCENARIO),
-        str(fewer),
-        *SMALL,
-        "--replications",
-        "2",
-        "--out",
-        str(tmp_path / "r"),
-    ]
+    asked = command(fewer, 2, tmp_path / "r")
     assert cli.execute([*asked, "--json"]) == errors.OK
     document = json.loads(capsys.readouterr().out)
     saved = json.loads(Path(document.pop("folder"), "comparison.json").read_text())
