@@ -1,18 +1,36 @@
-"""Random small fleets with prefill pools, made from those of fleets.py."""
+"""Fleets with prefill pools: one replica of each role, and random small ones made from those of fleets.py."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from fleets import Case, case
 
 from simulator.catalog import Link
 from simulator.plugins import names
-from simulator.scenario.resolved import Layout, Plugin, TransferSpec
+from simulator.scenario.resolved import Layout, Plugin, Resolved, TransferSpec
 
 SHAPES = (("prefill", "decode"), ("prefill", "both"), ("prefill", "decode", "both"))
 ROUTERS = [name for name in names("routers") if name != "conditional"]
+
+
+def pair(
+    base: Resolved, prefill: dict[str, int], bytes_per_s: float, latency_s: float, **transfer: Any
+) -> Resolved:
+    """The scenario's pool as one prefill and one decode replica with a link between them; prefill: engine
+    arguments of the first alone.
+    """
+    pool = base.fleet.pools[0]
+    first = replace(pool.engine, **prefill)
+    pools = (
+        replace(pool, name="prefill", role="prefill", engine=first),
+        replace(pool, name="decode", role="decode"),
+    )
+    link = Link(name="test", bytes_per_s=bytes_per_s, latency_s=latency_s, source="a test")
+    spec = TransferSpec(link=link, **({"connector": "nixl"} | transfer))
+    return replace(base, fleet=replace(base.fleet, pools=pools, transfer=spec))
 
 
 def disaggregated(seed: int) -> Case:

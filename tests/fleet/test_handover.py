@@ -8,17 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 import simpy
-from disaggregated import handed
+from disaggregated import handed, pair
 from runs import poisson, scenario
 
 from simulator import catalog
-from simulator.catalog import Link
 from simulator.cost.memory import kv_bytes_per_token
 from simulator.fleet.build import build, price
 from simulator.fleet.client import Client
 from simulator.fleet.fleet import Fleet, Hop
 from simulator.results.record import Recorder
-from simulator.scenario.resolved import Resolved, TransferSpec
+from simulator.scenario.resolved import Resolved
 from simulator.simulate import simulate
 from simulator.workload.columns import Workload
 
@@ -30,15 +29,8 @@ LAYERS = 32
 def fleet(bytes_per_s: float = 1e15, latency_s: float = 0.0, chunk: int = 8192, **transfer: Any) -> Resolved:
     """One prefill and one decode replica with steps of STEP_S, prompts computed `chunk` tokens a step."""
     base = scenario(1, STEP_S, async_scheduling=False, enable_prefix_caching=False)
-    pool = base.fleet.pools[0]
-    first = replace(pool.engine, max_num_batched_tokens=chunk)
-    pools = (
-        replace(pool, name="prefill", role="prefill", engine=first),
-        replace(pool, name="decode", role="decode"),
-    )
-    link = Link(name="test", bytes_per_s=bytes_per_s, latency_s=latency_s, source="a test")
-    spec = TransferSpec("test", link, **transfer)
-    return replace(base, fleet=replace(base.fleet, pools=pools, transfer=spec))
+    first = {"max_num_batched_tokens": chunk}
+    return pair(base, first, bytes_per_s, latency_s, connector="test", **transfer)
 
 
 def columns(scenario: Resolved, load: Workload) -> dict[str, np.ndarray]:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
+from disaggregated import pair
 from runs import poisson, scenario
 
-from simulator.catalog import Link
-from simulator.scenario.resolved import Resolved, TransferSpec
+from simulator.scenario.resolved import Resolved
 from simulator.simulate import simulate
 
 STEP_S = 0.01
@@ -20,14 +18,7 @@ def disaggregated(
 ) -> Resolved:
     """One prefill and one decode replica with steps of STEP_S."""
     base = scenario(1, STEP_S, **({"async_scheduling": False, "enable_prefix_caching": False} | engine))
-    pool = base.fleet.pools[0]
-    first = replace(pool.engine, max_num_seqs=prefill_seqs)
-    pools = (
-        replace(pool, name="prefill", role="prefill", engine=first),
-        replace(pool, name="decode", role="decode"),
-    )
-    link = Link(name="test", bytes_per_s=bytes_per_s, latency_s=latency_s, source="a test")
-    return replace(base, fleet=replace(base.fleet, pools=pools, transfer=TransferSpec("nixl", link)))
+    return pair(base, {"max_num_seqs": prefill_seqs}, bytes_per_s, latency_s)
 
 
 def test_without_load_a_request_takes_its_steps_and_the_way() -> None:
